@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One polling cycle: read, ensure, judge; shared by all pollsters of the cycle."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent import futures
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log
+
+from ceilometer_memballoon import host as libvirt_host
+from ceilometer_memballoon.changes import Changes
+from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND, Unanswered
+from ceilometer_memballoon.host import Gone, Hold, Host, NotDone, Record, Refused
+from ceilometer_memballoon.period import Periods
+from ceilometer_memballoon.reading import REMEDIES, Reading, Reason, judge
+
+LOG = log.getLogger(__name__)
+
+#: Where a cycle's readings are kept in the dictionary that its pollsters share.
+CACHE_KEY = "ceilometer_memballoon"
+
+#: What the log's messages may be about.
+LIBVIRT = "libvirt"
+
+#: A guest that is switched on answers within milliseconds; waited for it is, in
+#: seconds, so many times so long.
+ENABLED_TRIES = 10
+ENABLED_PAUSE = 0.1
+
+LEVELS = {Reason.GONE: logging.DEBUG, Reason.NOT_RESPONDING: logging.WARNING}
+
+Readings = Mapping[str, Reading]
+
+
+class Collector:
+    """Takes the readings of one host's guests, at most once in each polling cycle."""
+
+    def __init__(
+        self,
+        host: Host,
+        period: int,
+        timeout: float,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """period: the option's, in seconds; timeout: seconds that one libvirt call may take.
+
+        clock: seconds since the epoch, as the host's QEMU processes see them.
+        """
+        self._host = host
+        self._timeout = timeout
+        self._clock = clock
+        self._monotonic = monotonic
+        self._pause = pause
+        self._periods = Periods(host, period, monotonic)
+        self._changes = Changes()
+        self._reasons: dict[str, Reason | None] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def longest_cycle(self) -> float:
+        """Seconds after which a cycle is over, whatever hangs."""
+        # Calls left behind while reading; then the timeout for all further asking,
+        # and what was begun just before that ended.
+        return (MOST_LEFT_BEHIND + 6) * self._timeout + ENABLED_TRIES * ENABLED_PAUSE
+
+    def readings(self, cache: dict[str, Any], instances: Iterable[str]) -> Readings:
+        """The readings of the cycle that the cache belongs to, by instance uuid.
+
+        The first pollster of a cycle takes them; the others get the same, also when
+        they run in parallel threads. Instances without a running domain are Gone.
+        Empty where libvirt gives no answer. Raises TimeoutError past longest_cycle.
+        """
+        mine: futures.Future[Readings] = futures.Future()
+        shared: futures.Future[Readings] = cache.setdefault(CACHE_KEY, mine)
+        if shared is mine:
+            try:
+                mine.set_result(self._collect_alone(instances))
+            except Exception as error:
+                mine.set_exception(error)
+        return shared.result(self.longest_cycle)
+
+    def _collect_alone(self, instances: Iterable[str]) -> Readings:
+        # Sources with different intervals have cycles of their own, in parallel.
+        if not self._lock.acquire(timeout=self.longest_cycle):
+            raise TimeoutError("another cycle does not end")
+        try:
+            return self._collect(instances)
+        finally:
+            self._lock.release()
+
+    def _collect(self, instances: Iterable[str]) -> Readings:
+        records = self._read()
+        if records is None:
+            return {}
+        end = self._monotonic() + self._timeout
+        held = self._read_busy(records, end)
+        suspects = {
+            uuid
+            for uuid, record in records.items()
+            if uuid not in held and self._judge(record).reason is not None
+        }
+        enabled = self._periods.ensure(list(records.values()), suspects, end)
+        self._read_enabled(records, enabled & suspects, end)
+        readings = {uuid: Reading({}, Reason.GONE) for uuid in instances}
+        readings |= {uuid: self._judge(record) for uuid, record in records.items()}
+        readings |= {uuid: Reading({}, reason) for uuid, reason in held.items()}
+        self._log_reasons(readings)
+        return readings
+
+    def _read(self) -> dict[str, Record] | None:
+        try:
+            records = self._host.read()
+        except Unanswered as error:
+            self._changes.log(LIBVIRT, logging.WARNING, "No statistics from libvirt: %s", error)
+            return None
+        self._changes.clear(LIBVIRT, "libvirt gives statistics again.")
+        return {record.uuid: record for record in records}
+
+    def _read_busy(self, records: dict[str, Record], end: float) -> dict[str, Reason]:
+        """Read the domains that the bulk read passed over; the reasons of those still unread."""
+        held = {}
+        for record in [record for record in records.values() if record.busy]:
+            reason = Reason.BUSY
+            try:
+                hold = self._host.hold(record) if self._monotonic() < end else Hold.JOB
+                if hold is Hold.FREE:
+                    records[record.uuid] = self._host.read_one(record)
+                    continue
+                if hold is Hold.QEMU:
+                    reason = Reason.NOT_RESPONDING
+            except Gone:
+                reason = Reason.GONE
+            except (NotDone, Refused):
+                reason = Reason.BUSY
+            except Unanswered:
+                reason = Reason.NOT_RESPONDING
+            held[record.uuid] = reason
+        return held
+
+    def _read_enabled(self, records: dict[str, Record], waiting: set[str], end: float) -> None:
+        """Read once more those guests that were just switched on and have answered since."""
+        for _ in range(ENABLED_TRIES):
+            if not waiting or self._monotonic() > end:
+                return
+            self._pause(ENABLED_PAUSE)
+            for uuid, record in (self._read() or {}).items():
+                if uuid in waiting and self._judge(record).reason is None:
+                    records[uuid] = record
+                    waiting.discard(uuid)
+
+    def _judge(self, record: Record) -> Reading:
+        balloon = self._periods.balloon(record)
+        return judge(
+            record.stats,
+            self._clock(),
+            self._periods.expected(record),
+            paused=record.paused,
+            balloon=balloon is None or balloon.is_virtio,
+        )
+
+    def _log_reasons(self, readings: Readings) -> None:
+        before, self._reasons = self._reasons, {u: r.reason for u, r in readings.items()}
+        for uuid, reason in self._reasons.items():
+            if reason is before.get(uuid):
+                continue
+            if reason is None:
+                LOG.info("Instance %s reports its memory again", uuid)
+            else:
+                level = LEVELS.get(reason, logging.INFO)
+                LOG.log(
+                    level, "Instance %s: no memory.usage: %s. %s",
+                    uuid, reason.value, REMEDIES[reason],
+                )  # fmt: skip
+
+
+_collectors: dict[int, tuple[cfg.ConfigOpts, Collector]] = {}
+_collectors_lock = threading.Lock()
+
+
+def shared(conf: cfg.ConfigOpts) -> Collector:
+    """The one collector of all pollsters that have this configuration."""
+    with _collectors_lock:
+        # By identity, for ConfigOpts is a mapping and has no hash; kept, so that its
+        # id stays its own.
+        if id(conf) not in _collectors:
+            _collectors[id(conf)] = conf, from_conf(conf)
+        return _collectors[id(conf)][1]
+
+
+def from_conf(conf: cfg.ConfigOpts) -> Collector:
+    """A collector for the host and the period that the configuration names."""
+    return Collector(
+        libvirt_host.from_conf(conf),
+        conf.libvirt.mem_stats_period_seconds,
+        conf.memballoon.libvirt_timeout,
+    )

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One host's libvirt: the only module that imports it.
+
+Every call runs under a deadline. One that misses it is left behind together with
+its connection, and the next call opens a new one.
+"""
+
+import contextlib
+import dataclasses
+import enum
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import libvirt
+from ceilometer.compute.virt.libvirt import utils as libvirt_utils
+from oslo_config import cfg
+
+from ceilometer_memballoon.deadline import Calls, DeadlineMissed, Unanswered
+from ceilometer_memballoon.reading import Stats, stats_of_bulk
+
+T = TypeVar("T")
+
+#: Share of the timeout given to the bulk read, so that finding out whether it was a
+#: guest or libvirtd itself that hangs (by connecting anew) still fits into it.
+READ_SHARE = 0.8
+
+BULK_STATS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BALLOON
+#: NOWAIT: a domain whose job is held is passed over instead of waited for.
+BULK_FLAGS = (
+    libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+    | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+)
+HALTED = (
+    libvirt.VIR_DOMAIN_PAUSED,
+    libvirt.VIR_DOMAIN_CRASHED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED,
+)
+GONE_CODES = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
+REFUSED_CODES = (libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED)
+#: A domain held for longer than this, in ms, will not be free in a moment.
+LONG_HELD = 1000
+
+
+class Unreachable(Unanswered):
+    """There is no connection to libvirt to be had."""
+
+
+class Refused(Exception):
+    """libvirt does not let this process do it; the message says why, in one line."""
+
+
+class Gone(Exception):
+    """The domain does not run here any more."""
+
+
+class NotDone(Exception):
+    """libvirt failed at this one domain; the message says why, in one line."""
+
+
+class Hold(enum.Enum):
+    """What keeps a domain from being asked."""
+
+    FREE = enum.auto()  #: nothing, or nothing that lasts
+    JOB = enum.auto()  #: a long job
+    QEMU = enum.auto()  #: a QEMU that does not answer
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One running domain as a read found it.
+
+    uuid: the instance's; id: libvirt's, another one at each boot; paused: its
+    processors stand still; busy: another job held it, so that stats lack all
+    that needs asking QEMU.
+    """
+
+    uuid: str
+    id: int
+    name: str
+    paused: bool
+    busy: bool
+    stats: Stats
+
+    @property
+    def boot(self) -> tuple[str, int]:
+        """Names one boot of one domain."""
+        return self.uuid, self.id
+
+
+class Connection:
+    """A libvirt connection whose calls have deadlines; of no more use once one missed it."""
+
+    def __init__(
+        self, calls: Calls, connect: Callable[[], libvirt.virConnect], seconds: float
+    ) -> None:
+        """Connect. Raises Unanswered, libvirt.libvirtError."""
+        self._calls = calls
+        self._raw = calls.run(connect, seconds, _close)
+        self._stuck = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing is stuck on it and libvirtd still holds the other end."""
+        return not self._stuck and self._raw.isAlive() == 1
+
+    def ask(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
+        """What the question returns or raises. Raises Unanswered past so many seconds."""
+        try:
+            return self._calls.run(
+                lambda: question(self._raw), seconds, lambda result: _close(self._raw)
+            )
+        except DeadlineMissed:
+            self._stuck = True
+            raise
+
+    def ask_domain(
+        self, record: Record, question: Callable[[libvirt.virDomain], T], seconds: float
+    ) -> T:
+        """The same about one domain. Raises Gone, Refused and NotDone as well."""
+        try:
+            return self.ask(lambda raw: question(raw.lookupByUUIDString(record.uuid)), seconds)
+        except libvirt.libvirtError as error:
+            raise _domain_error(error) from error
+
+    def close(self, seconds: float) -> None:
+        """Close it, unless a call is stuck on it, which does so when it returns."""
+        if not self._stuck:
+            with contextlib.suppress(Unanswered, libvirt.libvirtError):
+                self._calls.run(self._raw.close, seconds)
+
+
+class Host:
+    """The libvirt that Ceilometer's options name, connected when first asked."""
+
+    def __init__(self, uri: str, timeout: float, calls: Calls | None = None) -> None:
+        """uri: libvirt's; timeout: seconds that one call may take."""
+        self._uri = uri
+        self._timeout = timeout
+        self._calls = calls or Calls()
+        self._reader: Connection | None = None
+        # Without a handler libvirt prints each error to stderr as well as raising it.
+        libvirt.registerErrorHandler(lambda context, error: None, None)
+
+    def read(self) -> list[Record]:
+        """All running domains with their statistics, in one call. Raises Unanswered."""
+        patience = self._timeout
+        while True:
+            was_connected = self._reader is not None
+            reader = self._connected(patience)
+            try:
+                return reader.ask(_read_all, self._timeout * READ_SHARE)
+            except DeadlineMissed:
+                # What is stuck now holds its guest's job, so that the next NOWAIT call
+                # passes over that guest. No answer to connecting anew says that it is
+                # libvirtd that is stuck.
+                patience = self._timeout * (1 - READ_SHARE)
+            except libvirt.libvirtError as error:
+                # A connection lost between two cycles (libvirtd restarted) costs none.
+                if reader.is_usable or not was_connected:
+                    raise Unreachable(_one_line(error)) from error
+
+    def read_one(self, record: Record) -> Record:
+        """The same domain, waited for while a short job holds it.
+
+        This and the three below raise Unanswered, Gone, Refused, NotDone.
+        """
+        return self._ask_domain(record, lambda domain: _read_alone(domain, record))
+
+    def live_xml(self, record: Record) -> str:
+        """The domain's live XML."""
+        return self._ask_domain(record, lambda domain: str(domain.XMLDesc(0)))
+
+    def hold(self, record: Record) -> Hold:
+        """What has held the domain for long."""
+        return self._ask_domain(record, _hold)
+
+    def has_job(self, record: Record) -> bool:
+        """Whether a long job (migration, save, dump, backup) is under way."""
+        return self._ask_domain(record, _has_job)
+
+    @contextlib.contextmanager
+    def writer(self) -> "Iterator[Writer]":
+        """A read-write connection for as long as it takes. Raises Unanswered, Refused."""
+        try:
+            connection = Connection(self._calls, lambda: libvirt.open(self._uri), self._timeout)
+        except libvirt.libvirtError as error:
+            raise Refused(f"{self._uri}: {_one_line(error)}") from error
+        try:
+            yield Writer(connection, self._timeout)
+        finally:
+            connection.close(self._timeout)
+
+    def _ask_domain(self, record: Record, question: Callable[[libvirt.virDomain], T]) -> T:
+        return self._connected(self._timeout).ask_domain(record, question, self._timeout)
+
+    def _connected(self, seconds: float) -> Connection:
+        if self._reader is None or not self._reader.is_usable:
+            self._reader = None
+            self._reader = self._connect(seconds)
+        return self._reader
+
+    def _connect(self, seconds: float) -> Connection:
+        try:
+            return Connection(self._calls, lambda: libvirt.openReadOnly(self._uri), seconds)
+        except (Unanswered, libvirt.libvirtError) as error:
+            raise Unreachable(f"{self._uri}: {_one_line(error)}") from error
+
+
+class Writer:
+    """A read-write connection that does the one thing it was opened for."""
+
+    def __init__(self, connection: Connection, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+
+    def set_period(self, record: Record, period: int) -> None:
+        """Set the balloon's period, in seconds, live. Raises Unanswered, Gone, Refused, NotDone."""
+        self._connection.ask_domain(
+            record,
+            lambda domain: domain.setMemoryStatsPeriod(period, libvirt.VIR_DOMAIN_AFFECT_LIVE),
+            self._timeout,
+        )
+
+
+def from_conf(conf: cfg.ConfigOpts) -> Host:
+    """The host that Ceilometer's libvirt_uri and libvirt_type name."""
+    uri = conf.libvirt_uri or libvirt_utils.LIBVIRT_PER_TYPE_URIS.get(
+        conf.libvirt_type, "qemu:///system"
+    )
+    return Host(uri, conf.memballoon.libvirt_timeout)
+
+
+def _close(connection: libvirt.virConnect | None) -> None:
+    # One that died while a call was stuck on it cannot be closed any more.
+    if connection is not None:
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.close()
+
+
+def _read_all(connection: libvirt.virConnect) -> list[Record]:
+    answers = connection.getAllDomainStats(BULK_STATS, BULK_FLAGS)
+    records = (_bulk_record(domain, fields) for domain, fields in answers)
+    return [record for record in records if record is not None]
+
+
+def _bulk_record(domain: libvirt.virDomain, fields: dict[str, int]) -> Record | None:
+    """None for a domain that ended before it could be asked on its own."""
+    record = Record(
+        uuid=domain.UUIDString(),
+        id=domain.ID(),
+        name=domain.name(),
+        paused=fields.get("state.state") in HALTED,
+        # Only a held job keeps the rss away: it needs no driver, not even a balloon.
+        busy="balloon.rss" not in fields,
+        stats=stats_of_bulk(fields),
+    )
+    if record.stats:
+        return record
+    # The driver's bulk call knows no balloon (libvirt's test driver, lxc, libxl).
+    try:
+        return _read_alone(domain, record)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in GONE_CODES:
+            return None
+        return dataclasses.replace(record, busy=False)
+
+
+def _read_alone(domain: libvirt.virDomain, record: Record) -> Record:
+    maximum = record.stats.get("maximum") or domain.maxMemory()
+    stats = {**domain.memoryStats(), "maximum": maximum}
+    return dataclasses.replace(record, busy=False, stats=stats)
+
+
+def _hold(domain: libvirt.virDomain) -> Hold:
+    # Takes no job, so that it answers at once for a domain that is stuck, too.
+    state, _details, milliseconds = domain.controlInfo()
+    if state == libvirt.VIR_DOMAIN_CONTROL_ERROR:
+        return Hold.QEMU
+    if milliseconds <= LONG_HELD:
+        return Hold.FREE
+    return Hold.QEMU if state == libvirt.VIR_DOMAIN_CONTROL_OCCUPIED else Hold.JOB
+
+
+def _has_job(domain: libvirt.virDomain) -> bool:
+    try:
+        return bool(domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            return False
+        # At a migration's destination asking is an invalid operation: a job it is.
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+            return True
+        raise
+
+
+def _domain_error(error: libvirt.libvirtError) -> Exception:
+    code = error.get_error_code()
+    kind = Gone if code in GONE_CODES else Refused if code in REFUSED_CODES else NotDone
+    return kind(_one_line(error))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

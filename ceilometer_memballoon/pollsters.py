@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The meters, one declarative entry each, and the pollster that serves them all."""
+
+import dataclasses
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ceilometer import sample
+from ceilometer.compute.pollsters import instance_stats
+from ceilometer.compute.pollsters.util import make_sample_from_instance
+from ceilometer.polling import plugin_base
+from oslo_config import cfg
+from oslo_log import log
+
+from ceilometer_memballoon import collector, opts
+from ceilometer_memballoon.changes import Changes
+from ceilometer_memballoon.reading import Reading, usage
+
+LOG = log.getLogger(__name__)
+
+KIB_PER_MIB = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Meter:
+    """One meter: the sample's name, type and unit, and its volume in that unit.
+
+    volume takes a reading and gives None where the reading has nothing to say.
+    """
+
+    name: str
+    type: str
+    unit: str
+    volume: Callable[[Reading], float | None]
+
+
+class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
+    """Emits one meter's samples from the readings that all pollsters of a cycle share."""
+
+    def __init__(self, meter: Meter, conf: cfg.ConfigOpts) -> None:
+        """Connects to nothing, so that libvirtd may be down when the agent starts."""
+        super().__init__(conf)
+        self.meter = meter
+        self._changes = Changes()
+        opts.register(conf)
+
+    @property
+    def default_discovery(self) -> str:
+        """Ceilometer's discovery of the instances on this host."""
+        return "local_instances"
+
+    def get_samples(
+        self, manager: Any, cache: dict[str, Any], resources: Iterable[Any]
+    ) -> list[sample.Sample]:
+        """A sample for each instance whose reading has this meter.
+
+        Raises nothing: an exception would lose the samples not sent yet, and
+        PollsterPermanentError all instances until the agent restarts.
+        """
+        try:
+            return self._samples(cache, list(resources))
+        except Exception as error:
+            LOG.exception("No samples of %s in this cycle: %s", self.meter.name, error)
+            return []
+
+    def _samples(self, cache: dict[str, Any], instances: list[Any]) -> list[sample.Sample]:
+        uuids = [instance.id for instance in instances]
+        readings = collector.shared(self.conf).readings(cache, uuids)
+        polled = time.monotonic()
+        found = (self._sample_of(one, readings.get(one.id), polled) for one in instances)
+        return [one for one in found if one is not None]
+
+    def _sample_of(
+        self, instance: Any, reading: Reading | None, polled: float
+    ) -> sample.Sample | None:
+        volume = None if reading is None else self.meter.volume(reading)
+        if volume is None:
+            return None
+        try:
+            return self._sample(instance, volume, polled)
+        except Exception as error:
+            # One instance whose metadata Ceilometer cannot use is not the others' loss.
+            self._changes.log(
+                instance.id, logging.WARNING, "No sample of %s for %s: %s",
+                self.meter.name, instance.id, repr(error),
+            )  # fmt: skip
+            return None
+
+    def _sample(self, instance: Any, volume: float, polled: float) -> sample.Sample:
+        return make_sample_from_instance(
+            self.conf,
+            instance,
+            name=self.meter.name,
+            type=self.meter.type,
+            unit=self.meter.unit,
+            volume=volume,
+            monotonic_time=polled,
+        )
+
+
+def _usage(reading: Reading) -> float | None:
+    return _mebibytes(usage(reading.trusted))
+
+
+def _resident(reading: Reading) -> float | None:
+    return _mebibytes(reading.trusted.get("rss"))
+
+
+def _mebibytes(kibibytes: int | None) -> float | None:
+    return None if kibibytes is None else kibibytes / KIB_PER_MIB
+
+
+#: "MB" up to Ceilometer 25, "MiB" from 26, for the same numbers: a meter's unit is
+#: what the installed release gives its own meter of that name.
+MIB = instance_stats.MemoryUsagePollster.sample_unit
+
+# Entry points of ceilometer.poll.compute; their names must map to the sample's metric
+# in the exporter ('.' as '_'), which else shows guests that are long gone.
+memory_usage = functools.partial(
+    MemoryPollster, Meter("memory.usage", sample.TYPE_GAUGE, MIB, _usage)
+)
+memory_resident = functools.partial(
+    MemoryPollster, Meter("memory.resident", sample.TYPE_GAUGE, MIB, _resident)
+)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From raw statistics and a clock to a reading, or the reason why there is none.
+
+Pure: nothing here knows libvirt or Ceilometer.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+
+#: Statistics of one domain under the names of libvirt's Python binding
+#: (virDomainMemoryStats: actual, unused, available, usable, last_update, rss, ...)
+#: plus ``maximum``, the memory the domain has at the most. KiB; last_update in
+#: seconds since the epoch, faults and hugetlb in counts.
+Stats = Mapping[str, int]
+
+#: Statistics may be this many periods old, and never need be younger than this
+#: many seconds: a guest under load answers late, and ages are in whole seconds.
+FRESH_PERIODS = 3
+FRESH_SECONDS = 30
+
+#: 2^63 bytes in KiB. Above lie only numbers that are no amounts of memory: -1 and
+#: other negative ones read as unsigned (virtio-win #1323).
+ABSURD = 2**53
+
+#: What the host itself says of a domain; all else in Stats is the guest's own word.
+HOST_STATS = ("actual", "maximum", "rss")
+
+
+class Reason(enum.Enum):
+    """Why a guest has no memory.usage. The value says it in libvirt's and Nova's words."""
+
+    NO_BALLOON_DEVICE = "no balloon device"
+    NO_GUEST_DRIVER = "no guest driver"
+    STALE = "stale"
+    IMPLAUSIBLE = "implausible"
+    PAUSED = "paused"
+    BUSY = "busy"
+    NOT_RESPONDING = "not responding"
+    GONE = "gone"
+
+
+#: What the reason means and what the operator can do about it.
+REMEDIES = {
+    Reason.NO_BALLOON_DEVICE: "The domain has no virtio balloon, so its guest cannot report. "
+    "Nova 32 and later leave it out when [libvirt] mem_stats_period_seconds is not above "
+    "zero: set the option on the compute node, then hard-reboot or rebuild the instance.",
+    Reason.NO_GUEST_DRIVER: "The guest has a balloon but sends no statistics. Load "
+    "virtio_balloon in a Linux guest; install the balloon driver and its service "
+    "(blnsvr.exe, in virtio-win) in a Windows guest.",
+    Reason.STALE: "The guest reported once but not lately: its balloon driver stopped, it "
+    "crashed, or its statistics period is off and may not be set. If guests keep this "
+    "reason, look for a warning about read-write access in the agent's log.",
+    Reason.IMPLAUSIBLE: "The guest's numbers contradict each other or exceed its memory. "
+    "They are the guest's own word; update its balloon driver.",
+    Reason.PAUSED: "The guest is paused or suspended and reports again when it runs on.",
+    Reason.BUSY: "Another libvirt job holds the domain, so it could not be read in this "
+    "cycle. It is read again in the next one.",
+    Reason.NOT_RESPONDING: "QEMU does not answer libvirt: hung storage, a stopped process or "
+    "a debugger. Look at the QEMU process; the guest is reported again once it answers.",
+    Reason.GONE: "The instance has no running domain on this host: it is shut off, deleted "
+    "or has migrated.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What one domain's statistics are worth at one moment.
+
+    trusted: the statistics that may become samples, never a made-up value: the
+    host's own always, the guest's only if they are fresh and plausible.
+    reason: why the guest's own are not among them; None when they are.
+    age: seconds since the guest last reported, None if it never did.
+    """
+
+    trusted: Stats
+    reason: Reason | None = None
+    age: float | None = None
+
+
+def stats_of_bulk(fields: Mapping[str, int]) -> dict[str, int]:
+    """The balloon's part of one getAllDomainStats record under the names of Stats.
+
+    There last_update is balloon.last-update, and actual is balloon.current.
+    """
+    prefix = "balloon."
+    stats = {
+        name.removeprefix(prefix).replace("-", "_"): value
+        for name, value in fields.items()
+        if name.startswith(prefix)
+    }
+    if "current" in stats:
+        stats["actual"] = stats.pop("current")
+    return stats
+
+
+def freshness_limit(period: int) -> float:
+    """How many seconds old statistics may be under this period, in seconds (0: unknown)."""
+    return max(FRESH_PERIODS * period, FRESH_SECONDS)
+
+
+def judge(
+    stats: Stats, now: float, period: int, *, paused: bool = False, balloon: bool = True
+) -> Reading:
+    """The reading of one domain.
+
+    now: seconds since the epoch on the host that took the stats; period: the balloon's,
+    in seconds; paused: the guest's processors stand still; balloon: the domain has a
+    virtio balloon, as far as is known. Takes any numbers, raises nothing.
+    """
+    host = {name: stats[name] for name in HOST_STATS if _is_amount(stats.get(name))}
+    age = _age(stats, now)
+    reason = _reason(stats, age, period, paused, balloon)
+    if reason is not None:
+        return Reading(host, reason, age)
+    return Reading(host | _guest_stats(stats), None, age)
+
+
+def usage(stats: Stats) -> int | None:
+    """KiB the guest uses: available - usable, else available - unused.
+
+    usable is the guest's MemAvailable, so that page cache does not count as used;
+    drivers older than Linux 4.6 send only unused. None where neither can be told.
+    Same formula as Ceilometer's own memory.usage (virt/libvirt/inspector.py).
+    """
+    free = stats.get("usable", stats.get("unused"))
+    available = stats.get("available")
+    return None if free is None or available is None else available - free
+
+
+def _age(stats: Stats, now: float) -> float | None:
+    # QEMU starts with last-update 0, and libvirt passes that on.
+    return now - stats["last_update"] if stats.get("last_update") else None
+
+
+def _reason(
+    stats: Stats, age: float | None, period: int, paused: bool, balloon: bool
+) -> Reason | None:
+    if not balloon:
+        return Reason.NO_BALLOON_DEVICE
+    if usage(stats) is None:
+        return Reason.PAUSED if paused else Reason.NO_GUEST_DRIVER
+    # Both ways: after the host's clock was set back, old statistics seem to come
+    # from the future.
+    if age is None or abs(age) > freshness_limit(period):
+        return Reason.PAUSED if paused else Reason.STALE
+    return None if _is_plausible(stats) else Reason.IMPLAUSIBLE
+
+
+def _is_plausible(stats: Stats) -> bool:
+    """0 <= unused, usable, disk_caches <= available <= maximum."""
+    available, maximum = stats["available"], stats.get("maximum")
+    parts = [stats[name] for name in ("unused", "usable", "disk_caches") if name in stats]
+    return (
+        _is_amount(maximum)
+        and maximum is not None
+        and available <= maximum
+        and all(0 <= part <= available for part in parts)
+    )
+
+
+def _guest_stats(stats: Stats) -> dict[str, int]:
+    return {
+        name: value
+        for name, value in stats.items()
+        if name not in HOST_STATS and name != "last_update" and _is_amount(value)
+    }
+
+
+def _is_amount(value: int | None) -> bool:
+    return value is not None and 0 <= value < ABSURD

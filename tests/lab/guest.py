@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boot and steer one lab guest."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import uuid as uuids
+from xml.sax.saxutils import escape, quoteattr
+
+import libvirt
+
+from tests.lab.hypervisor import Hypervisor
+from tests.lab.waiting import wait_for
+
+BOOT_SECONDS = 120
+COMMAND_SECONDS = 60
+PROJECT = "1f0a5c3e8d7b4f6a9c2e4d6b8a0c1e3f"
+USER = "9b7d5f3a1c8e4b6d8f0a2c4e6b8d0f1a"
+
+#: What Nova 34 writes, less what Ceilometer does not read.
+METADATA = """
+    <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+      <nova:package version="34.0.0"/>
+      <nova:name>{display_name}</nova:name>
+      <nova:creationTime>2026-01-01 00:00:00</nova:creationTime>
+      <nova:flavor name="lab" id="42">
+        <nova:memory>{memory}</nova:memory>
+        <nova:disk>0</nova:disk>
+        <nova:swap>0</nova:swap>
+        <nova:ephemeral>0</nova:ephemeral>
+        <nova:vcpus>1</nova:vcpus>
+        <nova:extraSpecs/>
+      </nova:flavor>
+      <nova:owner>
+        <nova:user uuid="{user}">lab</nova:user>
+        <nova:project uuid="{project}">lab</nova:project>
+      </nova:owner>
+    </nova:instance>
+"""
+
+DOMAIN = """
+<domain type="qemu">
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <metadata>{metadata}</metadata>
+  <memory unit="MiB">{memory}</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch="x86_64" machine="pc">hvm</type>
+    <kernel>{kernel}</kernel>
+    <initrd>{initramfs}</initrd>
+    <cmdline>console=ttyS0 quiet{cmdline}</cmdline>
+  </os>
+  <features><acpi/><tcg><tb-cache unit="MiB">32</tb-cache></tcg></features>
+  <on_reboot>restart</on_reboot>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <serial type="file"><source path="{folder}/{name}.log"/><target port="0"/></serial>
+    <serial type="unix"><source mode="bind" path="{folder}/{name}.sock"/><target port="1"/></serial>
+    <memballoon model={model}>{stats}</memballoon>
+  </devices>
+</domain>
+"""
+
+
+class Guest:
+    """One domain of a lab, booting from its construction on.
+
+    name: the domain's, as Nova names it; display_name: what the user called the
+    instance; period: the balloon's statistics period in seconds at boot, None
+    for a balloon without one; driver: whether the guest loads virtio_balloon;
+    model: the memballoon's; memory: MiB, below 96 the guest does not boot;
+    paused: started but never run; nova: whether it carries Nova's metadata.
+    """
+
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        name: str,
+        *,
+        display_name: str | None = None,
+        period: int | None = 10,
+        driver: bool = True,
+        model: str = "virtio",
+        memory: int = 96,
+        paused: bool = False,
+    ) -> None:
+        self.hypervisor = hypervisor
+        self.name = name
+        self.uuid = str(uuids.uuid4())
+        self.display_name = display_name or name
+        self.memory = memory
+        self._connection = hypervisor.open()
+        flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
+        xml = self._xml(period, driver, model)
+        self.domain = self._connection.createXML(xml, flags)
+
+    @property
+    def pid(self) -> int:
+        """The QEMU process's id."""
+        runtime = self.hypervisor.folder / "run/libvirt/qemu/run"
+        return int((runtime / f"{self.name}.pid").read_text())
+
+    @property
+    def console(self) -> pathlib.Path:
+        """Where the guest's console goes."""
+        return self.hypervisor.folder / f"{self.name}.log"
+
+    def wait_until_up(self, boots: int = 1) -> "Guest":
+        """Until the guest has come up for the ``boots``-th time and obeys commands."""
+        wait_for(
+            lambda: self._console_text().count("lab: ready") >= boots,
+            BOOT_SECONDS,
+            f"{self.name} is up",
+            hint=self._console_text,
+        )
+        return self
+
+    def command(self, *words: str | int, answered: bool = True) -> None:
+        """Have the guest do one of init.sh's commands; wait for its answer if it gives one."""
+        with socket.socket(socket.AF_UNIX) as port:
+            port.settimeout(COMMAND_SECONDS)
+            port.connect(str(self.hypervisor.folder / f"{self.name}.sock"))
+            port.sendall(" ".join(map(str, words)).encode() + b"\n")
+            if answered and (answer := port.makefile().readline().strip()) != "done":
+                raise RuntimeError(f"{self.name}: {words}: {answer}")
+
+    def take(self, mebibytes: int) -> None:
+        """Make the guest use this much more memory."""
+        self.command("take", mebibytes)
+
+    def give_back(self) -> None:
+        """Make the guest free all it took."""
+        self.command("give")
+
+    def reboot(self) -> None:
+        """Reboot from inside, and wait until the guest is up again."""
+        boots = self._console_text().count("lab: ready")
+        self.command("reboot", answered=False)
+        self.wait_until_up(boots + 1)
+
+    def hang(self) -> None:
+        """Stop the QEMU process, as a hung storage or a debugger does."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def unhang(self) -> None:
+        """Let the QEMU process run on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def destroy(self) -> None:
+        """Pull the plug; nothing to do if the domain is gone already."""
+        with contextlib.suppress(libvirt.libvirtError):
+            self.domain.destroy()
+        self._connection.close()
+
+    def live_xml(self) -> str:
+        """The domain's live XML."""
+        return str(self.domain.XMLDesc(0))
+
+    def _console_text(self) -> str:
+        return self.console.read_text(errors="replace") if self.console.exists() else ""
+
+    def _xml(self, period: int | None, driver: bool, model: str) -> str:
+        image = self.hypervisor.image
+        metadata = METADATA.format(
+            display_name=escape(self.display_name), memory=self.memory, user=USER, project=PROJECT
+        )
+        return DOMAIN.format(
+            name=self.name,
+            uuid=self.uuid,
+            metadata=metadata,
+            memory=self.memory,
+            kernel=image.kernel,
+            initramfs=image.initramfs,
+            cmdline="" if driver else " lab.nodriver",
+            folder=self.hypervisor.folder,
+            model=quoteattr(model),
+            stats="" if period is None else f"<stats period='{period}'/>",
+        )

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private, unprivileged libvirtd with a folder of its own.
+
+Whatever runs in a lab has the lab's folder on its command line or in its
+environment; whoever owns a lab holds a lock in that folder.  So a lab whose
+lock is free was left by an interrupted run, and ``sweep`` takes it down.
+"""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import types
+import uuid
+
+import libvirt
+
+from tests.lab import image as lab_image
+from tests.lab.waiting import wait_for
+
+PREFIX = "memballoon-lab-"
+#: Programs a lab runs, and the Debian package of each.
+PROGRAMS = {
+    "libvirtd": "libvirt-daemon",
+    "virsh": "libvirt-clients",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "busybox": "busybox-static",
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
+}
+QEMU_DRIVER = "libvirt/connection-driver/libvirt_driver_qemu.so"
+START_SECONDS = 30
+
+
+def missing_packages() -> list[str]:
+    """Debian packages a lab needs that are not on this machine."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    missing = {pkg for prog, pkg in PROGRAMS.items() if not shutil.which(prog, path=path)}
+    if not any(pathlib.Path("/usr/lib").glob(f"*/{QEMU_DRIVER}")):
+        missing.add("libvirt-daemon-driver-qemu")
+    return sorted(missing)
+
+
+class Hypervisor:
+    """A running private libvirtd; a context manager that takes it all down again.
+
+    folder: everything of this lab; uri: where libvirt clients reach it.
+    """
+
+    def __init__(self) -> None:
+        sweep()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._lock = _lock(self.folder)
+        image = lab_image.build()
+        for file in (image.kernel, image.initramfs):
+            shutil.copy(file, self.folder)
+        self.image = lab_image.Image(
+            self.folder / image.kernel.name, self.folder / image.initramfs.name
+        )
+        self._configure()
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self.start_daemon()
+
+    @property
+    def socket(self) -> pathlib.Path:
+        """The libvirtd's socket."""
+        return self.folder / "run/libvirt/libvirt-sock"
+
+    @property
+    def uri(self) -> str:
+        """The address for libvirt.open and Ceilometer's libvirt_uri."""
+        return f"qemu+unix:///session?socket={self.socket}"
+
+    @property
+    def daemon_pid(self) -> int:
+        """The process id of the libvirtd."""
+        assert self._daemon is not None
+        return self._daemon.pid
+
+    def open(self) -> libvirt.virConnect:
+        """A read-write connection, for the lab's own doings."""
+        return libvirt.open(self.uri)
+
+    def start_daemon(self) -> None:
+        """Start libvirtd and wait until it answers; TimeoutError if it does not."""
+        self._daemon = subprocess.Popen(
+            ["libvirtd", "--config", str(self.folder / "libvirtd.conf")],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "libvirtd.err").open("ab"),
+            cwd=self.folder,
+            **_unprivileged(),
+        )
+        wait_for(self._answers, START_SECONDS, "libvirtd answers", hint=self._last_words)
+
+    def stop_daemon(self, signum: int = signal.SIGTERM) -> None:
+        """End libvirtd; guests go on running, as they do on a compute node."""
+        if self._daemon is not None:
+            self._daemon.send_signal(signum)
+            self._daemon.wait(timeout=START_SECONDS)
+
+    def restart_daemon(self) -> None:
+        """libvirtd ends and comes back; it finds its guests again."""
+        self.stop_daemon()
+        self.start_daemon()
+
+    def close(self) -> None:
+        """End every process of this lab and remove its folder."""
+        _take_down(self.folder)
+        if self._daemon is not None:
+            self._daemon.wait(timeout=START_SECONDS)
+        self._lock.close()
+
+    def __enter__(self) -> "Hypervisor":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _environment(self) -> dict[str, str]:
+        home = str(self.folder)
+        return {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": home,
+            "XDG_RUNTIME_DIR": f"{home}/run",
+            "XDG_CONFIG_HOME": f"{home}/config",
+            "XDG_CACHE_HOME": f"{home}/cache",
+        }
+
+    def _configure(self) -> None:
+        for name in ("run", "config/libvirt", "cache"):
+            (self.folder / name).mkdir(parents=True)
+        (self.folder / "libvirtd.conf").write_text(
+            f'host_uuid = "{uuid.uuid4()}"\nlog_outputs = "3:file:{self.folder}/libvirtd.log"\n'
+        )
+        # Without virtlogd: one process less to take down.
+        (self.folder / "config/libvirt/qemu.conf").write_text('stdio_handler = "file"\n')
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("nobody")
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, user.pw_uid, user.pw_gid)
+
+    def _answers(self) -> bool:
+        if self.daemon_pid and self._daemon is not None and self._daemon.poll() is not None:
+            raise RuntimeError(f"libvirtd ended at once: {self._last_words()}")
+        with contextlib.suppress(libvirt.libvirtError):
+            libvirt.openReadOnly(self.uri).close()
+            return True
+        return False
+
+    def _last_words(self) -> str:
+        files = (self.folder / "libvirtd.err", self.folder / "libvirtd.log")
+        return "".join(f.read_text(errors="replace")[-2000:] for f in files if f.exists())
+
+
+def sweep() -> None:
+    """Take down every lab on this machine that no running process owns."""
+    for folder in pathlib.Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+        with contextlib.suppress(BlockingIOError, PermissionError, FileNotFoundError):
+            _lock(folder).close()
+            _take_down(folder)
+
+
+def _lock(folder: pathlib.Path) -> "contextlib.closing[object]":
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    return file  # type: ignore[return-value]
+
+
+def _take_down(folder: pathlib.Path) -> None:
+    """Kill whatever runs in the folder, libvirtd first, and remove it."""
+    deadline = time.monotonic() + START_SECONDS
+    while pids := _pids_in(folder):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"processes of {folder} do not end: {pids}")
+        time.sleep(0.02)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pids_in(folder: pathlib.Path) -> list[int]:
+    mark = str(folder).encode()
+    return [pid for pid in _all_pids() if pid != os.getpid() and mark in _command_line(pid)]
+
+
+def _all_pids() -> list[int]:
+    return [int(path.name) for path in pathlib.Path("/proc").glob("[0-9]*")]
+
+
+def _command_line(pid: int) -> bytes:
+    """Empty for a process that is gone or dead but not yet waited for."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+def _unprivileged() -> dict[str, object]:
+    """Popen arguments that leave root behind, where there is root to leave."""
+    if os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam("nobody")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
