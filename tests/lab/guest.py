@@ -92,10 +92,14 @@ class Guest:
         self.uuid = str(uuids.uuid4())
         self.display_name = display_name or name
         self.memory = memory
-        self._connection = hypervisor.open()
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
         xml = self._xml(period, driver, model)
-        self.domain = self._connection.createXML(xml, flags)
+        hypervisor.connection.createXML(xml, flags)
+
+    @property
+    def domain(self) -> libvirt.virDomain:
+        """The domain, for whatever libvirt can do with it."""
+        return self.hypervisor.connection.lookupByUUIDString(self.uuid)
 
     @property
     def pid(self) -> int:
@@ -153,7 +157,6 @@ class Guest:
         """Pull the plug; nothing to do if the domain is gone already."""
         with contextlib.suppress(libvirt.libvirtError):
             self.domain.destroy()
-        self._connection.close()
 
     def live_xml(self) -> str:
         """The domain's live XML."""

@@ -24,6 +24,9 @@ import libvirt
 from tests.lab import image as lab_image
 from tests.lab.waiting import wait_for
 
+# Without a handler libvirt prints each error to stderr as well as raising it.
+libvirt.registerErrorHandler(lambda context, error: None, None)
+
 PREFIX = "memballoon-lab-"
 #: Programs a lab runs, and the Debian package of each.
 PROGRAMS = {
@@ -65,6 +68,7 @@ class Hypervisor:
         )
         self._configure()
         self._daemon: subprocess.Popen[bytes] | None = None
+        self._connection: libvirt.virConnect | None = None
         self.start_daemon()
 
     @property
@@ -83,9 +87,12 @@ class Hypervisor:
         assert self._daemon is not None
         return self._daemon.pid
 
-    def open(self) -> libvirt.virConnect:
+    @property
+    def connection(self) -> libvirt.virConnect:
         """A read-write connection, for the lab's own doings."""
-        return libvirt.open(self.uri)
+        if self._connection is None or self._connection.isAlive() != 1:
+            self._connection = libvirt.open(self.uri)
+        return self._connection
 
     def start_daemon(self) -> None:
         """Start libvirtd and wait until it answers; TimeoutError if it does not."""
@@ -153,7 +160,7 @@ class Hypervisor:
                 os.chown(path, user.pw_uid, user.pw_gid)
 
     def _answers(self) -> bool:
-        if self.daemon_pid and self._daemon is not None and self._daemon.poll() is not None:
+        if self._daemon is not None and self._daemon.poll() is not None:
             raise RuntimeError(f"libvirtd ended at once: {self._last_words()}")
         with contextlib.suppress(libvirt.libvirtError):
             libvirt.openReadOnly(self.uri).close()

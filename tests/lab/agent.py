@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real ceilometer-polling on a lab, read through its Prometheus exporter.
+
+No broker, Keystone or Nova: instances are discovered from libvirt's metadata.
+"""
+
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import types
+import urllib.error
+import urllib.request
+
+import yaml
+from prometheus_client import parser
+
+from tests.lab.hypervisor import Hypervisor
+from tests.lab.waiting import wait_for
+
+START_SECONDS = 60
+STOP_SECONDS = 30
+NO_USAGE = re.compile(r"Instance (\S+): no memory\.usage: ([^.]+)\.")
+
+CONFIG = """
+[DEFAULT]
+host = lab
+libvirt_uri = {uri}
+[compute]
+instance_discovery_method = libvirt_metadata
+[polling]
+cfg_file = {polling}
+enable_notifications = false
+enable_prometheus_exporter = true
+prometheus_listen_addresses = 127.0.0.1:{port}
+{polling_options}
+[libvirt]
+mem_stats_period_seconds = {period}
+"""
+
+
+class Agent:
+    """A running ceilometer-polling; a context manager that ends it.
+
+    interval: seconds between two cycles; meters: as in polling.yaml; period: the
+    plugin's option, in seconds; polling: the polling.yaml to use in place of one
+    with these meters; polling_options: further lines for [polling]; program: a
+    ceilometer-polling other than this environment's.
+    """
+
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        *,
+        interval: int = 2,
+        meters: tuple[str, ...] = ("memory_usage", "memory_resident"),
+        period: int = 10,
+        polling: pathlib.Path | None = None,
+        polling_options: str = "",
+        program: pathlib.Path | None = None,
+    ) -> None:
+        self.port = _free_port()
+        folder = hypervisor.folder / f"agent-{self.port}"
+        folder.mkdir()
+        self.log = folder / "log"
+        if polling is None:
+            polling = folder / "polling.yaml"
+            source = {"name": "lab", "interval": interval, "meters": list(meters)}
+            polling.write_text(yaml.safe_dump({"sources": [source]}))
+        config = folder / "ceilometer.conf"
+        config.write_text(
+            CONFIG.format(
+                uri=hypervisor.uri,
+                polling=polling,
+                port=self.port,
+                period=period,
+                polling_options=polling_options,
+            )
+        )
+        command = str(program or pathlib.Path(sys.executable).with_name("ceilometer-polling"))
+        self.command = [command, "--polling-namespaces", "compute", "--config-file", str(config)]
+        self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; the pollsters run in a child of it."""
+        return self._process.pid
+
+    def metrics(self) -> dict[tuple[str, str], float]:
+        """Value by metric's name and instance's uuid; empty as long as nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}", timeout=10) as page:
+                families = parser.text_string_to_metric_families(page.read().decode())
+                return {
+                    (sample.name, sample.labels.get("resource", "")): sample.value
+                    for family in families
+                    for sample in family.samples
+                }
+        except (urllib.error.URLError, ConnectionError):
+            return {}
+
+    def usage(self, uuid: str) -> float | None:
+        """memory.usage in MiB as exported now."""
+        return self.metrics().get(("ceilometer_memory_usage", uuid))
+
+    def resident(self, uuid: str) -> float | None:
+        """memory.resident in MiB as exported now."""
+        return self.metrics().get(("ceilometer_memory_resident", uuid))
+
+    def reason(self, uuid: str) -> str | None:
+        """Why the instance has no memory.usage, by the last such line in the agent's log."""
+        reasons = dict(NO_USAGE.findall(self.log_text()))
+        return reasons.get(uuid)
+
+    def log_text(self) -> str:
+        """All that the agent has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def cycles(self, pollster: str = "memory_usage") -> int:
+        """How many times that pollster has finished a cycle that had instances."""
+        return self.log_text().count(f"Finished polling pollster {pollster} ")
+
+    def wait_for_cycles(self, count: int = 1, seconds: float = START_SECONDS) -> None:
+        """Until so many more cycles have begun and ended."""
+        wanted = self.cycles() + count + 1
+        wait_for(lambda: self.cycles() >= wanted, seconds, "polling cycles", self.log_text)
+
+    def stop(self) -> int:
+        """End the agent as systemd does; its exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(timeout=STOP_SECONDS)
+
+    def __enter__(self) -> "Agent":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self.stop()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as log:
+            return subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
