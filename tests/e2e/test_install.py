@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What 'pip install .' gives, in an environment that has nothing of this tree."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.lab.waiting import wait_for
+
+TREE = pathlib.Path(__file__).parents[2]
+INSTALL_SECONDS = 600
+LIST_POLLSTERS = (
+    "from stevedore import extension; "
+    "print(sorted(e.name for e in extension.ExtensionManager('ceilometer.poll.compute') "
+    "if e.entry_point.module.startswith('ceilometer_memballoon')))"
+)
+
+
+def run(*command, cwd):
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd, check=True, stdout=subprocess.PIPE, text=True, timeout=INSTALL_SECONDS,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """The programs of an environment into which this tree was installed."""
+    folder = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", folder, cwd=folder)
+    run(folder / "bin/pip", "install", "--quiet", TREE, cwd=folder)
+    return folder / "bin"
+
+
+@pytest.mark.timeout(INSTALL_SECONDS)
+def test_installed_pollsters_are_found(environment, tmp_path):
+    listed = run(environment / "python", "-c", LIST_POLLSTERS, cwd=tmp_path)
+    assert listed == "['memory_resident', 'memory_usage']\n"
+
+
+@pytest.mark.timeout(INSTALL_SECONDS)
+def test_installed_agent_reports_both_meters(environment, boot, start_agent):
+    guest = boot()
+    agent = start_agent(
+        polling=TREE / "etc/ceilometer/polling.yaml", program=environment / "ceilometer-polling"
+    )
+    wanted = {("ceilometer_memory_usage", guest.uuid), ("ceilometer_memory_resident", guest.uuid)}
+    wait_for(lambda: set(agent.metrics()) == wanted, 60, "both meters", agent.log_text)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pollsters as Ceilometer loads and calls them, on libvirt's test driver."""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from ceilometer import service
+from ceilometer.compute.pollsters import instance_stats
+from stevedore import extension
+
+from ceilometer_memballoon import collector, pollsters
+from ceilometer_memballoon.collector import Collector
+from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.reading import Reading
+from tests.libvirt.conftest import URI
+
+#: The moment at which the test driver's statistics claim to have been taken.
+LAST_UPDATE = 627319920
+UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
+
+INSTANCE = SimpleNamespace(
+    id=UUID,
+    name="display name",
+    user_id="user",
+    tenant_id="project",
+    hostId="hash",
+    status="ACTIVE",
+    image=None,
+    metadata={},
+    flavor={"id": "1", "name": "small", "vcpus": 1, "ram": 8192, "disk": 0, "ephemeral": 0},
+    **{"OS-EXT-SRV-ATTR:instance_name": "test"},
+)
+
+
+def samples(pollster, cache=None, resources=(INSTANCE,)):
+    cache = {} if cache is None else cache
+    return pollster.get_samples(manager=None, cache=cache, resources=list(resources))
+
+
+@pytest.fixture
+def at_last_update(monkeypatch):
+    """The clock stands where the test driver's statistics are fresh."""
+    then = Collector(Host(URI, 5.0), 10, 5.0, clock=lambda: LAST_UPDATE + 1.0)
+    monkeypatch.setattr(collector, "shared", lambda conf: then)
+
+
+@pytest.fixture
+def usage(conf, hypervisor_connection):
+    return pollsters.memory_usage(conf)
+
+
+@pytest.fixture
+def resident(conf, hypervisor_connection):
+    return pollsters.memory_resident(conf)
+
+
+def test_stevedore_finds_both_pollsters():
+    found = [
+        e.name
+        for e in extension.ExtensionManager("ceilometer.poll.compute")
+        if e.entry_point.module.startswith("ceilometer_memballoon")
+    ]
+    assert sorted(found) == ["memory_resident", "memory_usage"]
+
+
+def test_entry_points_make_pollsters_of_their_own_names_metric(conf):
+    for point in extension.ExtensionManager("ceilometer.poll.compute"):
+        if point.entry_point.module.startswith("ceilometer_memballoon"):
+            assert point.plugin(conf).meter.name.replace(".", "_") == point.name
+
+
+def test_instances_are_discovered_as_for_the_stock_meters(usage):
+    assert usage.default_discovery == "local_instances"
+
+
+def test_usage_is_a_gauge_in_the_unit_of_the_installed_ceilometer(at_last_update, usage):
+    (sample,) = samples(usage)
+    unit = instance_stats.MemoryUsagePollster.sample_unit
+    found = (sample.name, sample.type, sample.unit, sample.volume)
+    # The test driver's available 2097152 KiB, usable 1048576 KiB.
+    assert found == ("memory.usage", "gauge", unit, 1024.0)
+
+
+def test_resident_is_a_gauge_in_the_unit_of_the_installed_ceilometer(resident):
+    (sample,) = samples(resident)
+    unit = instance_stats.MemoryResidentPollster.sample_unit
+    found = (sample.name, sample.type, sample.unit, sample.volume)
+    assert found == ("memory.resident", "gauge", unit, 1024.0)
+
+
+def test_sample_carries_what_the_stock_one_does(resident):
+    (sample,) = samples(resident)
+    found = (sample.resource_id, sample.project_id, sample.user_id)
+    assert found == (UUID, "project", "user")
+    assert sample.resource_metadata["display_name"] == "display name"
+
+
+def test_statistics_of_1989_give_no_usage_today(usage):
+    assert samples(usage) == []
+
+
+def test_instance_that_is_not_on_the_host_is_skipped(resident):
+    elsewhere = SimpleNamespace(id="00000000-0000-0000-0000-000000000000")
+    assert [s.resource_id for s in samples(resident, resources=[elsewhere, INSTANCE])] == [UUID]
+
+
+def test_instance_that_makes_no_sample_is_skipped(resident):
+    broken = SimpleNamespace(id=UUID)
+    assert [s.resource_id for s in samples(resident, resources=[broken, INSTANCE])] == [UUID]
+
+
+def test_instance_that_makes_no_sample_is_warned_of_once(resident, caplog):
+    broken = SimpleNamespace(id=UUID)
+    for _ in range(2):
+        samples(resident, resources=[broken])
+    warnings = [r.message for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warnings) == 1
+
+
+def test_no_libvirt_means_no_samples_and_no_exception(conf):
+    conf.set_override("libvirt_uri", "test:///no/such/file.xml")
+    assert samples(pollsters.memory_usage(conf)) == []
+
+
+def test_no_exception_leaves_get_samples(monkeypatch, resident, caplog):
+    def fail(conf):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(collector, "shared", fail)
+    assert samples(resident) == []
+    assert caplog.messages == ["No samples of memory.resident in this cycle: a bug"]
+
+
+def test_pollsters_with_one_configuration_share_one_collector(conf):
+    pollsters.memory_usage(conf)
+    assert collector.shared(conf) is collector.shared(conf)
+
+
+def test_period_is_set_on_the_domain(usage, domain):
+    samples(usage)
+    assert "<stats period='10'/>" in domain.XMLDesc(0)
+
+
+@pytest.mark.parametrize("period", [0, -1])
+def test_option_at_zero_or_below_changes_no_domain(conf, usage, domain, period):
+    domain.setMemoryStatsPeriod(0)
+    conf.set_override("mem_stats_period_seconds", period, group="libvirt")
+    samples(usage)
+    assert "<stats period" not in domain.XMLDesc(0)
+
+
+def test_volume_of_an_empty_reading_is_none(usage, resident):
+    empty = Reading({})
+    assert (usage.meter.volume(empty), resident.meter.volume(empty)) == (None, None)
+
+
+def test_option_has_novas_default(conf):
+    pollsters.memory_usage(conf)
+    assert conf.libvirt.mem_stats_period_seconds == 10
+
+
+def test_option_is_read_from_a_nova_conf_given_as_a_further_file(tmp_path):
+    own, nova = tmp_path / "ceilometer.conf", tmp_path / "nova.conf"
+    own.write_text(f"[DEFAULT]\nlibvirt_uri = {URI}\n")
+    nova.write_text("[libvirt]\nmem_stats_period_seconds = 37\nvirt_type = kvm\n")
+    conf = service.prepare_service(["test"], config_files=[str(own), str(nova)])
+    pollsters.memory_usage(conf)
+    assert conf.libvirt.mem_stats_period_seconds == 37
+
+
+def test_options_are_listed_by_the_config_generator():
+    command = ["-m", "oslo_config.generator", "--namespace", "ceilometer_memballoon"]
+    done = subprocess.run(
+        [sys.executable, *command, "--format", "json"],
+        capture_output=True, check=True, text=True, timeout=60,
+    )  # fmt: skip
+    options = json.loads(done.stdout)["options"]
+    listed = {group: [o["name"] for o in options[group]["opts"]] for group in options}
+    assert listed.get("libvirt") == ["mem_stats_period_seconds"]

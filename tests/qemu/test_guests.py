@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One polling cycle on each kind of real guest."""
+
+import time
+
+import pytest
+
+from ceilometer_memballoon.collector import Collector
+from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.period import balloon_of
+from ceilometer_memballoon.reading import Reason, usage
+from tests.lab.rpc import GET_ALL_DOMAIN_STATS, counted
+from tests.lab.waiting import wait_for
+from tests.qemu.conftest import TIMEOUT
+
+TAKEN_MIB = 40
+MEMORY_MIB = 192
+
+
+def cycle(collector, guest):
+    """The guest's reading in one new cycle."""
+    return collector.readings({}, [guest.uuid])[guest.uuid]
+
+
+def live_period(guest):
+    return balloon_of(guest.live_xml()).period
+
+
+@pytest.mark.parametrize("model", ["virtio", "virtio-transitional", "virtio-non-transitional"])
+def test_guest_booted_without_a_period_reports_in_the_cycle_that_switches_it_on(
+    boot, make_collector, model
+):
+    guest = boot(period=None, model=model)
+    reading = cycle(make_collector(), guest)
+    assert (reading.reason, live_period(guest)) == (None, 10)
+    assert 0 < usage(reading.trusted) < guest.memory * 1024
+
+
+def test_old_statistics_are_renewed_in_the_cycle_that_switches_the_guest_on(boot, make_collector):
+    guest = boot(period=None)
+    before = guest.domain.memoryStats()["last_update"]
+    # By a clock that is ahead the boot's statistics are too old, and new ones are not.
+    wait_for(lambda: time.time() - before > 5, 10, "the boot's statistics to age")
+    reading = cycle(make_collector(ahead=27), guest)
+    assert reading.reason is None
+    assert guest.domain.memoryStats()["last_update"] > before
+
+
+def test_another_period_is_replaced_by_the_options(boot, make_collector):
+    guest = boot(period=60)
+    cycle(make_collector(period=7), guest)
+    assert live_period(guest) == 7
+
+
+@pytest.mark.parametrize("option", [0, -1])
+def test_guest_is_untouched_with_the_option_off(boot, make_collector, option):
+    guest = boot(period=None)
+    before = guest.live_xml()
+    reading = cycle(make_collector(period=option), guest)
+    assert (reading.reason, guest.live_xml()) == (None, before)
+
+
+def test_boot_time_statistics_that_are_old_are_not_todays(boot, make_collector):
+    guest = boot(period=None)
+    reading = cycle(make_collector(period=0, ahead=60), guest)
+    assert (reading.reason, usage(reading.trusted)) == (Reason.STALE, None)
+    assert reading.trusted["rss"] > 0
+
+
+def test_guest_without_driver_has_resident_memory_only(boot, make_collector):
+    reading = cycle(make_collector(), boot(driver=False))
+    assert reading.reason is Reason.NO_GUEST_DRIVER
+    assert reading.trusted["rss"] > 0
+
+
+def test_guest_without_device_has_resident_memory_only(boot, make_collector):
+    reading = cycle(make_collector(), boot(model="none", period=None))
+    assert reading.reason is Reason.NO_BALLOON_DEVICE
+    assert reading.trusted["rss"] > 0
+
+
+def test_guest_paused_from_the_start_has_resident_memory_only(boot, make_collector):
+    reading = cycle(make_collector(), boot(paused=True))
+    assert reading.reason is Reason.PAUSED
+    assert reading.trusted["rss"] > 0
+
+
+def test_guest_paused_for_long_keeps_its_resident_memory(boot, make_collector):
+    guest = boot()
+    guest.domain.suspend()
+    reading = cycle(make_collector(ahead=60), guest)
+    assert reading.reason is Reason.PAUSED
+    assert reading.trusted["rss"] > 0
+
+
+def test_usage_follows_a_guest_that_takes_memory_and_gives_it_back(boot, make_collector):
+    guest = boot(period=1, memory=MEMORY_MIB)
+    collector = make_collector(period=1)
+
+    def used_mib():
+        return usage(cycle(collector, guest).trusted) / 1024
+
+    before = used_mib()
+    guest.take(TAKEN_MIB)
+    wait_for(
+        lambda: abs(used_mib() - before - TAKEN_MIB) < TAKEN_MIB / 10, 20, "usage of 40 MiB more"
+    )
+    guest.give_back()
+    wait_for(lambda: abs(used_mib() - before) < TAKEN_MIB / 10, 20, "usage as before")
+
+
+def test_rebooted_guest_reports_again_and_keeps_its_period(boot, make_collector):
+    guest = boot(period=None)
+    collector = make_collector(period=1)
+    cycle(collector, guest)
+    guest.reboot()
+    boots = guest.domain.memoryStats()["last_update"]
+    wait_for(lambda: guest.domain.memoryStats()["last_update"] > boots, 20, "a new report")
+    assert (cycle(collector, guest).reason, live_period(guest)) == (None, 1)
+
+
+def test_guest_that_leaves_after_discovery_is_gone_and_the_others_are_read(boot, make_collector):
+    leaving, staying = boot("instance-1"), boot("instance-2")
+    leaving.destroy()
+    readings = make_collector().readings({}, [leaving.uuid, staying.uuid])
+    assert (readings[leaving.uuid].reason, readings[staying.uuid].reason) == (Reason.GONE, None)
+
+
+def test_statistics_are_those_of_memorystats(boot, make_collector):
+    guest = boot(period=None)
+    reading = cycle(make_collector(period=0), guest)
+    # Without a period nothing moves but the host's view of the process.
+    expected = guest.domain.memoryStats()
+    for name in ("last_update", "rss"):
+        expected.pop(name)
+    assert {name: reading.trusted.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("guests", [1, 3])
+def test_healthy_cycle_is_one_call_whatever_the_number_of_guests(boot, hypervisor, guests):
+    for number in range(guests):
+        boot(f"instance-{number}")
+    with counted(hypervisor) as counter:
+        collector = Collector(Host(counter.uri, TIMEOUT), 10, TIMEOUT)
+        collector.readings({}, [])
+        counter.calls.clear()
+        collector.readings({}, [])
+    assert counter.calls == {GET_ALL_DOMAIN_STATS: 1}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is the matter is logged when it changes."""
+
+import logging
+
+import pytest
+
+from ceilometer_memballoon.changes import Changes
+
+
+@pytest.fixture(autouse=True)
+def _all_levels(caplog):
+    caplog.set_level(logging.DEBUG, "ceilometer_memballoon")
+
+
+def test_same_message_about_the_same_thing_is_logged_once(caplog):
+    changes = Changes()
+    for _ in range(3):
+        changes.log("libvirt", logging.WARNING, "broken: %s", "why")
+    assert caplog.messages == ["broken: why"]
+
+
+def test_another_message_about_the_same_thing_is_logged(caplog):
+    changes = Changes()
+    changes.log("libvirt", logging.WARNING, "broken: %s", "why")
+    changes.log("libvirt", logging.WARNING, "broken: %s", "otherwise")
+    assert caplog.messages == ["broken: why", "broken: otherwise"]
+
+
+def test_same_message_about_another_thing_is_logged(caplog):
+    changes = Changes()
+    changes.log("one", logging.WARNING, "broken")
+    changes.log("two", logging.WARNING, "broken")
+    assert caplog.messages == ["broken", "broken"]
+
+
+def test_recovery_is_logged_once(caplog):
+    changes = Changes()
+    changes.log("libvirt", logging.WARNING, "broken")
+    changes.clear("libvirt", "mended")
+    changes.clear("libvirt", "mended")
+    assert caplog.messages == ["broken", "mended"]
+
+
+def test_recovery_can_be_silent(caplog):
+    changes = Changes()
+    changes.log("libvirt", logging.WARNING, "broken")
+    changes.clear("libvirt")
+    assert caplog.messages == ["broken"]
+
+
+def test_what_comes_back_after_recovery_is_logged_again(caplog):
+    changes = Changes()
+    changes.log("libvirt", logging.WARNING, "broken")
+    changes.clear("libvirt")
+    changes.log("libvirt", logging.WARNING, "broken")
+    assert caplog.messages == ["broken", "broken"]
+
+
+def test_forgotten_things_are_logged_anew(caplog):
+    changes = Changes()
+    changes.log("kept", logging.WARNING, "broken")
+    changes.log("dropped", logging.WARNING, "broken")
+    changes.forget_all_but({"kept"})
+    changes.log("kept", logging.WARNING, "broken")
+    changes.log("dropped", logging.WARNING, "broken")
+    assert len(caplog.messages) == 3
+
+
+def test_control_characters_cannot_forge_a_line(caplog):
+    Changes().log("it", logging.WARNING, "broken: %s", "a\n2026 ERROR b\x1b[2J\u2028c")
+    assert caplog.messages == ["broken: a\\n2026 ERROR b\\x1b[2J\\u2028c"]
