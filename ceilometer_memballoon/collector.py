@@ -11,6 +11,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log
 
+from ceilometer_memballoon import ending
 from ceilometer_memballoon import host as libvirt_host
 from ceilometer_memballoon.changes import Changes
 from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND, Unanswered
@@ -68,6 +69,10 @@ class Collector:
         # Calls left behind while reading; then the timeout for all further asking,
         # and what was begun just before that ended.
         return (MOST_LEFT_BEHIND + 6) * self._timeout + ENABLED_TRIES * ENABLED_PAUSE
+
+    def stop(self) -> None:
+        """End the cycle under way without waiting for libvirt any longer, and begin no other."""
+        self._host.stop()
 
     def readings(self, cache: dict[str, Any], instances: Iterable[str]) -> Readings:
         """The readings of the cycle that the cache belongs to, by instance uuid.
@@ -149,7 +154,10 @@ class Collector:
             if not waiting or self._monotonic() > end:
                 return
             self._pause(ENABLED_PAUSE)
-            for uuid, record in (self._read() or {}).items():
+            again = self._read()
+            if again is None:
+                return
+            for uuid, record in again.items():
                 if uuid in waiting and self._judge(record).reason is None:
                     records[uuid] = record
                     waiting.discard(uuid)
@@ -189,7 +197,9 @@ def shared(conf: cfg.ConfigOpts) -> Collector:
         # By identity, for ConfigOpts is a mapping and has no hash; kept, so that its
         # id stays its own.
         if id(conf) not in _collectors:
-            _collectors[id(conf)] = conf, from_conf(conf)
+            made = from_conf(conf)
+            _collectors[id(conf)] = conf, made
+            ending.tell(made.stop)
         return _collectors[id(conf)][1]
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a blocking call for at most so long."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent import futures
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -12,6 +13,12 @@ T = TypeVar("T")
 #: has twenty workers (max_client_requests, max_workers): a stuck call holds one of
 #: each, and libvirt must stay usable for Nova.
 MOST_LEFT_BEHIND = 4
+
+STOPPED = "this process is ending"
+TOO_MANY = (
+    "%d calls to libvirt are stuck, and nothing more is asked until one returns. "
+    "'virsh domcontrol DOMAIN' names the QEMU that does not answer"
+)
 
 
 class Unanswered(Exception):
@@ -26,6 +33,10 @@ class TooManyLeftBehind(Unanswered):
     """So many calls are stuck already that nothing more was tried."""
 
 
+class Stopped(DeadlineMissed):
+    """The process is ending and waits for no call any more."""
+
+
 class Calls:
     """Blocking calls, each in a thread of its own that no process exit waits for.
 
@@ -35,7 +46,17 @@ class Calls:
     def __init__(self, most_left_behind: int = MOST_LEFT_BEHIND) -> None:
         self._most = most_left_behind
         self._lock = threading.Lock()
+        self._waited_for: set[futures.Future[Any]] = set()
+        self._stopped = False
         self.left_behind = 0
+
+    def stop(self) -> None:
+        """Wait for no call any more: those under way are left behind, later ones not made."""
+        with self._lock:
+            self._stopped = True
+            waited_for = list(self._waited_for)
+        for outcome in waited_for:
+            outcome.cancel()
 
     def run(
         self,
@@ -47,23 +68,39 @@ class Calls:
 
         Past them DeadlineMissed is raised, and when the function returns after all,
         ``abandoned`` is called in its thread with its result, None where it raised.
-        With MOST_LEFT_BEHIND calls stuck, TooManyLeftBehind is raised at once.
+        With MOST_LEFT_BEHIND calls stuck or on their way to it, TooManyLeftBehind is
+        raised at once; after stop() Stopped is.
         """
-        if self.left_behind >= self._most:
-            raise TooManyLeftBehind(f"{self.left_behind} calls to libvirt are stuck")
         outcome: futures.Future[T] = futures.Future()
+        self._begin(outcome)
         # A daemon thread and not an executor's: those are joined at exit.
         threading.Thread(
             target=self._work, args=(function, outcome, abandoned), daemon=True
         ).start()
-        futures.wait([outcome], timeout=seconds)
+        with contextlib.suppress(futures.TimeoutError, futures.CancelledError):
+            outcome.exception(seconds)
         with self._lock:
+            self._waited_for.discard(outcome)
             # A future that nobody marked as running can be cancelled until it has
             # its result: whether a call was in time is decided here, once.
             if outcome.cancel():
                 self.left_behind += 1
-                raise DeadlineMissed(f"no answer within {seconds:g} s")
+                raise self._missed(seconds)
         return outcome.result()
+
+    def _begin(self, outcome: "futures.Future[Any]") -> None:
+        with self._lock:
+            if self._stopped:
+                raise Stopped(STOPPED)
+            # Each call under way may yet get stuck.
+            if self.left_behind + len(self._waited_for) >= self._most:
+                raise TooManyLeftBehind(TOO_MANY % self.left_behind)
+            self._waited_for.add(outcome)
+
+    def _missed(self, seconds: float) -> Unanswered:
+        if self._stopped:
+            return Stopped(STOPPED)
+        return DeadlineMissed(f"no answer within {seconds:g} s")
 
     def _work(
         self,

@@ -20,9 +20,10 @@ from ceilometer_memballoon.reading import Stats, stats_of_bulk
 
 T = TypeVar("T")
 
-#: Share of the timeout given to the bulk read, so that finding out whether it was a
-#: guest or libvirtd itself that hangs (by connecting anew) still fits into it.
+#: Shares of the timeout: for the bulk read, and for finding out, by connecting anew,
+#: whether it was a guest or libvirtd itself that hangs; together a little less than it.
 READ_SHARE = 0.8
+CONNECT_SHARE = 0.15
 
 BULK_STATS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BALLOON
 #: NOWAIT: a domain whose job is held is passed over instead of waited for.
@@ -37,8 +38,13 @@ HALTED = (
 )
 GONE_CODES = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
 REFUSED_CODES = (libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED)
-#: A domain held for longer than this, in ms, will not be free in a moment.
-LONG_HELD = 1000
+MONITOR_BROKEN = (
+    libvirt.VIR_DOMAIN_CONTROL_ERROR,
+    libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR,
+)
+#: A domain held for longer than this, in seconds, will not be free in a moment; nor
+#: one held for half of the timeout, so that a call just left behind is recognised.
+LONG_HELD = 1.0
 
 
 class Unreachable(Unanswered):
@@ -118,7 +124,7 @@ class Connection:
     ) -> T:
         """The same about one domain. Raises Gone, Refused and NotDone as well."""
         try:
-            return self.ask(lambda raw: question(raw.lookupByUUIDString(record.uuid)), seconds)
+            return self.ask(lambda raw: _of_domain(raw, record, question), seconds)
         except libvirt.libvirtError as error:
             raise _domain_error(error) from error
 
@@ -141,6 +147,10 @@ class Host:
         # Without a handler libvirt prints each error to stderr as well as raising it.
         libvirt.registerErrorHandler(lambda context, error: None, None)
 
+    def stop(self) -> None:
+        """Wait for libvirt no more: what is asked from now on raises Unanswered."""
+        self._calls.stop()
+
     def read(self) -> list[Record]:
         """All running domains with their statistics, in one call. Raises Unanswered."""
         patience = self._timeout
@@ -153,7 +163,7 @@ class Host:
                 # What is stuck now holds its guest's job, so that the next NOWAIT call
                 # passes over that guest. No answer to connecting anew says that it is
                 # libvirtd that is stuck.
-                patience = self._timeout * (1 - READ_SHARE)
+                patience = self._timeout * CONNECT_SHARE
             except libvirt.libvirtError as error:
                 # A connection lost between two cycles (libvirtd restarted) costs none.
                 if reader.is_usable or not was_connected:
@@ -172,7 +182,8 @@ class Host:
 
     def hold(self, record: Record) -> Hold:
         """What has held the domain for long."""
-        return self._ask_domain(record, _hold)
+        long_held = min(LONG_HELD, self._timeout / 2)
+        return self._ask_domain(record, lambda domain: _hold(domain, long_held))
 
     def has_job(self, record: Record) -> bool:
         """Whether a long job (migration, save, dump, backup) is under way."""
@@ -271,12 +282,29 @@ def _read_alone(domain: libvirt.virDomain, record: Record) -> Record:
     return dataclasses.replace(record, busy=False, stats=stats)
 
 
-def _hold(domain: libvirt.virDomain) -> Hold:
+def _of_domain(
+    connection: libvirt.virConnect, record: Record, question: Callable[[libvirt.virDomain], T]
+) -> T:
+    """The question's answer. Raises Gone where that boot of the domain has ended."""
+    domain = connection.lookupByUUIDString(record.uuid)
+    try:
+        if domain.ID() == record.id:
+            return question(domain)
+    except libvirt.libvirtError:
+        # A domain that ends while it is asked fails with whatever QEMU's end broke.
+        if connection.lookupByUUIDString(record.uuid).ID() == record.id:
+            raise
+    raise Gone("the domain has ended")
+
+
+def _hold(domain: libvirt.virDomain, long_held: float) -> Hold:
     # Takes no job, so that it answers at once for a domain that is stuck, too.
-    state, _details, milliseconds = domain.controlInfo()
-    if state == libvirt.VIR_DOMAIN_CONTROL_ERROR:
+    state, details, milliseconds = domain.controlInfo()
+    if (state, details) == MONITOR_BROKEN:
         return Hold.QEMU
-    if milliseconds <= LONG_HELD:
+    # Between two monitor commands of a job the state is an 'internal' error as well
+    # (qemuDomainGetControlInfo): with another client reading on and on, a usual sight.
+    if milliseconds <= long_held * 1000:
         return Hold.FREE
     return Hold.QEMU if state == libvirt.VIR_DOMAIN_CONTROL_OCCUPIED else Hold.JOB
 

@@ -44,10 +44,17 @@ class Balloon:
 
 
 def balloon_of(xml: str) -> Balloon:
-    """The memballoon in a domain's live XML; model 'none' where there is none."""
+    """The memballoon in a domain's live XML; model 'none' where there is none.
+
+    Raises NotDone for what is not XML, or is XML made to exhaust its reader.
+    """
     # The XML carries text that users wrote (names, metadata): no entities, no network.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-    element = etree.fromstring(xml.encode(), parser).find("./devices/memballoon")
+    try:
+        root = etree.fromstring(xml.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise NotDone(f"not XML: {error}") from error
+    element = root.find("./devices/memballoon")
     if element is None:
         return Balloon("none", 0)
     stats = element.find("./stats")

@@ -15,7 +15,7 @@ from ceilometer.polling import plugin_base
 from oslo_config import cfg
 from oslo_log import log
 
-from ceilometer_memballoon import collector, opts
+from ceilometer_memballoon import collector, opts, polling
 from ceilometer_memballoon.changes import Changes
 from ceilometer_memballoon.reading import Reading, usage
 
@@ -46,6 +46,8 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         self.meter = meter
         self._changes = Changes()
         opts.register(conf)
+        # Here, in the agent's main thread, so that it hears of the agent's end.
+        collector.shared(conf)
 
     @property
     def default_discovery(self) -> str:
@@ -61,10 +63,22 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         PollsterPermanentError all instances until the agent restarts.
         """
         try:
+            self._warn_of_doubles(manager)
             return self._samples(cache, list(resources))
         except Exception as error:
             LOG.exception("No samples of %s in this cycle: %s", self.meter.name, error)
             return []
+
+    def _warn_of_doubles(self, manager: Any) -> None:
+        """Once for a meter that a stock pollster, loaded and selected, emits as well."""
+        name = self.meter.name
+        if any(extension.name == name for extension in manager.extensions):
+            for remedy in polling.doubles(manager.polling_manager.sources, name):
+                self._changes.log(
+                    remedy, logging.WARNING,
+                    "Each sample of %s is sent twice, by the stock pollster too: in polling.yaml "
+                    "%s, and restart the agent", name, remedy,
+                )  # fmt: skip
 
     def _samples(self, cache: dict[str, Any], instances: list[Any]) -> list[sample.Sample]:
         uuids = [instance.id for instance in instances]

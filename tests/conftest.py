@@ -2,6 +2,7 @@
 """Fixtures of the tests that need a lab."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,28 +12,48 @@ import pytest
 from tests.lab.agent import Agent
 from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor, missing_packages
+from tests.lab.privileged import PrivilegedHypervisor
 
 Boot = Callable[..., Guest]
+
+
+def _lack(reason: str) -> None:
+    if os.environ.get("REQUIRE_LAB") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def hypervisor() -> Iterator[Hypervisor]:
     """The session's private libvirtd; skips the test, or fails it under REQUIRE_LAB=1."""
     if missing := missing_packages():
-        reason = f"no lab on this machine: apt-get install {' '.join(missing)}"
-        if os.environ.get("REQUIRE_LAB") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _lack(f"no lab on this machine: apt-get install {' '.join(missing)}")
     with Hypervisor() as running:
         yield running
 
 
+@pytest.fixture(scope="session")
+def root_only(hypervisor: Hypervisor) -> None:
+    """Skips the test without root, or fails it under REQUIRE_LAB=1."""
+    if os.geteuid() != 0:
+        _lack("only root can start a libvirtd of root's")
+
+
 @pytest.fixture
-def boot(hypervisor: Hypervisor) -> Iterator[Boot]:
+def privileged(root_only: None) -> Iterator[Callable[[str], PrivilegedHypervisor]]:
+    """Start a libvirtd of root's with these lines in its libvirtd.conf; ends with the test."""
+    with contextlib.ExitStack() as running:
+        yield lambda settings: running.enter_context(PrivilegedHypervisor(settings))
+
+
+@pytest.fixture
+def boot_on() -> Iterator[Boot]:
     """Boot a guest (arguments as tests.lab.guest.Guest); it is gone after the test."""
     with contextlib.ExitStack() as guests:
 
-        def boot_one(name: str = "instance-1", *, wait: bool = True, **kind: Any) -> Guest:
+        def boot_one(
+            hypervisor: Hypervisor, name: str = "instance-1", *, wait: bool = True, **kind: Any
+        ) -> Guest:
             guest = Guest(hypervisor, name, **kind)
             guests.callback(guest.destroy)
             return guest.wait_until_up() if wait and not kind.get("paused") else guest
@@ -41,7 +62,37 @@ def boot(hypervisor: Hypervisor) -> Iterator[Boot]:
 
 
 @pytest.fixture
+def boot(hypervisor: Hypervisor, boot_on: Boot) -> Boot:
+    """Boot a guest on the session's hypervisor; further arguments as boot_on."""
+    return functools.partial(boot_on, hypervisor)
+
+
+@pytest.fixture
 def start_agent(hypervisor: Hypervisor) -> Iterator[Callable[..., Agent]]:
     """Start a ceilometer-polling (arguments as tests.lab.agent.Agent); it ends with the test."""
     with contextlib.ExitStack() as agents:
-        yield lambda **options: agents.enter_context(Agent(hypervisor, **options))
+
+        def start(hypervisor: Hypervisor = hypervisor, **options: Any) -> Agent:
+            return agents.enter_context(Agent(hypervisor, **options))
+
+        yield start
+
+
+MEASURED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Note figures (of what, the figures) for the end of the run; doc/ shows them."""
+    notes = request.config.stash.setdefault(MEASURED, [])
+    return lambda what, figures: notes.append(f"{what}: {figures}")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print what was measured."""
+    if notes := config.stash.get(MEASURED, []):
+        terminalreporter.section("measured")
+        for note in notes:
+            terminalreporter.line(note)

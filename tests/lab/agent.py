@@ -4,15 +4,18 @@
 No broker, Keystone or Nova: instances are discovered from libvirt's metadata.
 """
 
+import os
 import pathlib
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import types
 import urllib.error
 import urllib.request
+from typing import Any
 
 import yaml
 from prometheus_client import parser
@@ -23,6 +26,8 @@ from tests.lab.waiting import wait_for
 START_SECONDS = 60
 STOP_SECONDS = 30
 NO_USAGE = re.compile(r"Instance (\S+): no memory\.usage: ([^.]+)\.")
+#: A line of ours in oslo.log's format: ..., level, logger, [-] or a request, text.
+OWN_LINE = re.compile(r"(?:DEBUG|INFO|WARNING|ERROR) ceilometer_memballoon\S* .*")
 
 CONFIG = """
 [DEFAULT]
@@ -33,54 +38,80 @@ instance_discovery_method = libvirt_metadata
 [polling]
 cfg_file = {polling}
 enable_notifications = false
-enable_prometheus_exporter = true
+enable_prometheus_exporter = {exporter}
 prometheus_listen_addresses = 127.0.0.1:{port}
 {polling_options}
 [libvirt]
 mem_stats_period_seconds = {period}
+[memballoon]
+libvirt_timeout = {timeout}
 """
+
+
+def configure(
+    hypervisor: Hypervisor,
+    *,
+    interval: int = 2,
+    meters: tuple[str, ...] = ("memory_usage", "memory_resident"),
+    period: int = 10,
+    timeout: float = 5,
+    polling: pathlib.Path | None = None,
+    polling_options: str = "",
+    uri: str | None = None,
+    port: int = 0,
+) -> tuple[pathlib.Path, pathlib.Path]:
+    """Write a ceilometer.conf of its own for an agent; that file and the one for its log.
+
+    interval: seconds between two cycles; meters: as in polling.yaml; period: the
+    plugin's option, in seconds; timeout: seconds that it may wait for libvirt;
+    polling: the polling.yaml to use in place of one with these meters;
+    polling_options: further lines for [polling]; uri: another than the lab's;
+    port: of the exporter, which is off at 0.
+    """
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="agent-", dir=hypervisor.folder))
+    folder.chmod(0o755)
+    if polling is None:
+        polling = folder / "polling.yaml"
+        source = {"name": "lab", "interval": interval, "meters": list(meters)}
+        polling.write_text(yaml.safe_dump({"sources": [source]}))
+    config = folder / "ceilometer.conf"
+    config.write_text(
+        CONFIG.format(
+            uri=uri or hypervisor.uri,
+            timeout=timeout,
+            polling=polling,
+            exporter=bool(port),
+            port=port,
+            period=period,
+            polling_options=polling_options,
+        )
+    )
+    return config, folder / "log"
 
 
 class Agent:
     """A running ceilometer-polling; a context manager that ends it.
 
-    interval: seconds between two cycles; meters: as in polling.yaml; period: the
-    plugin's option, in seconds; polling: the polling.yaml to use in place of one
-    with these meters; polling_options: further lines for [polling]; program: a
-    ceilometer-polling other than this environment's.
+    program: a ceilometer-polling other than this environment's; prefix: words before
+    it, that make it another user's; environment: further variables for it; options:
+    as configure().
     """
 
     def __init__(
         self,
         hypervisor: Hypervisor,
         *,
-        interval: int = 2,
-        meters: tuple[str, ...] = ("memory_usage", "memory_resident"),
-        period: int = 10,
-        polling: pathlib.Path | None = None,
-        polling_options: str = "",
         program: pathlib.Path | None = None,
+        prefix: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+        **options: Any,
     ) -> None:
         self.port = _free_port()
-        folder = hypervisor.folder / f"agent-{self.port}"
-        folder.mkdir()
-        self.log = folder / "log"
-        if polling is None:
-            polling = folder / "polling.yaml"
-            source = {"name": "lab", "interval": interval, "meters": list(meters)}
-            polling.write_text(yaml.safe_dump({"sources": [source]}))
-        config = folder / "ceilometer.conf"
-        config.write_text(
-            CONFIG.format(
-                uri=hypervisor.uri,
-                polling=polling,
-                port=self.port,
-                period=period,
-                polling_options=polling_options,
-            )
-        )
+        config, self.log = configure(hypervisor, port=self.port, **options)
         command = str(program or pathlib.Path(sys.executable).with_name("ceilometer-polling"))
-        self.command = [command, "--polling-namespaces", "compute", "--config-file", str(config)]
+        self.environment = {**os.environ, **(environment or {})}
+        self.command = [*prefix, command, "--polling-namespaces", "compute"]
+        self.command += ["--config-file", str(config)]
         self._process = self._start()
 
     @property
@@ -122,6 +153,14 @@ class Agent:
         """How many times that pollster has finished a cycle that had instances."""
         return self.log_text().count(f"Finished polling pollster {pollster} ")
 
+    def own_lines(self) -> list[str]:
+        """What the plugin has logged so far, a line each, from its level on."""
+        return OWN_LINE.findall(self.log_text())
+
+    def wait_for_line(self, text: str, seconds: float = START_SECONDS) -> None:
+        """Until the agent has logged something that has this text."""
+        wait_for(lambda: text in self.log_text(), seconds, f"log line: {text}", self.log_text)
+
     def wait_for_cycles(self, count: int = 1, seconds: float = START_SECONDS) -> None:
         """Until so many more cycles have begun and ended."""
         wanted = self.cycles() + count + 1
@@ -146,7 +185,13 @@ class Agent:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:
-            return subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+            )
 
 
 def _free_port() -> int:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boot and steer one lab guest."""
 
-import contextlib
 import os
 import pathlib
 import signal
@@ -16,8 +15,15 @@ from tests.lab.waiting import wait_for
 
 BOOT_SECONDS = 120
 COMMAND_SECONDS = 60
+GONE = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
 PROJECT = "1f0a5c3e8d7b4f6a9c2e4d6b8a0c1e3f"
 USER = "9b7d5f3a1c8e4b6d8f0a2c4e6b8d0f1a"
+
+#: What a guest can claim, as libvirt names it, in the order of virtio's tags (forge.c).
+TAGS = (
+    "swap_in", "swap_out", "major_fault", "minor_fault",
+    "unused", "available", "usable", "disk_caches",
+)  # fmt: skip
 
 #: What Nova 34 writes, less what Ceilometer does not read.
 METADATA = """
@@ -56,7 +62,7 @@ DOMAIN = """
   <features><acpi/><tcg><tb-cache unit="MiB">32</tb-cache></tcg></features>
   <on_reboot>restart</on_reboot>
   <devices>
-    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <emulator>{emulator}</emulator>
     <serial type="file"><source path="{folder}/{name}.log"/><target port="0"/></serial>
     <serial type="unix"><source mode="bind" path="{folder}/{name}.sock"/><target port="1"/></serial>
     <memballoon model={model}>{stats}</memballoon>
@@ -72,7 +78,8 @@ class Guest:
     instance; period: the balloon's statistics period in seconds at boot, None
     for a balloon without one; driver: whether the guest loads virtio_balloon;
     model: the memballoon's; memory: MiB, below 96 the guest does not boot;
-    paused: started but never run; nova: whether it carries Nova's metadata.
+    paused: started but never run; forge: whether it can forge its statistics;
+    emulator: the program that runs it.
     """
 
     def __init__(
@@ -86,6 +93,8 @@ class Guest:
         model: str = "virtio",
         memory: int = 96,
         paused: bool = False,
+        forge: bool = False,
+        emulator: str = "/usr/bin/qemu-system-x86_64",
     ) -> None:
         self.hypervisor = hypervisor
         self.name = name
@@ -93,7 +102,7 @@ class Guest:
         self.display_name = display_name or name
         self.memory = memory
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
-        xml = self._xml(period, driver, model)
+        xml = self._xml(period, driver, model, forge, emulator)
         hypervisor.connection.createXML(xml, flags)
 
     @property
@@ -139,6 +148,20 @@ class Guest:
         """Make the guest free all it took."""
         self.command("give")
 
+    def unload_driver(self) -> None:
+        """Make the guest stop reporting, as one whose driver crashed."""
+        self.command("unload")
+
+    def panic(self) -> None:
+        """Crash the guest's kernel; QEMU runs on."""
+        self.command("panic", answered=False)
+        wait_for(lambda: "Kernel panic" in self._console_text(), COMMAND_SECONDS, "the panic")
+
+    def forge(self, **claims: int) -> None:
+        """Have the guest claim these statistics from now on: TAGS' names, bytes or counts."""
+        self.command("forge", ",".join(str(claims.pop(tag, 0)) for tag in TAGS))
+        assert not claims, f"no such statistics: {claims}"
+
     def reboot(self) -> None:
         """Reboot from inside, and wait until the guest is up again."""
         boots = self._console_text().count("lab: ready")
@@ -155,8 +178,11 @@ class Guest:
 
     def destroy(self) -> None:
         """Pull the plug; nothing to do if the domain is gone already."""
-        with contextlib.suppress(libvirt.libvirtError):
+        try:
             self.domain.destroy()
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in GONE:
+                raise
 
     def live_xml(self) -> str:
         """The domain's live XML."""
@@ -165,8 +191,8 @@ class Guest:
     def _console_text(self) -> str:
         return self.console.read_text(errors="replace") if self.console.exists() else ""
 
-    def _xml(self, period: int | None, driver: bool, model: str) -> str:
-        image = self.hypervisor.image
+    def _xml(self, period: int | None, driver: bool, model: str, forge: bool, emulator: str) -> str:
+        image = self.hypervisor.image(forge=forge)
         metadata = METADATA.format(
             display_name=escape(self.display_name), memory=self.memory, user=USER, project=PROJECT
         )
@@ -179,6 +205,7 @@ class Guest:
             initramfs=image.initramfs,
             cmdline="" if driver else " lab.nodriver",
             folder=self.hypervisor.folder,
+            emulator=emulator,
             model=quoteattr(model),
             stats="" if period is None else f"<stats period='{period}'/>",
         )

@@ -8,6 +8,7 @@ lock is free was left by an interrupted run, and ``sweep`` takes it down.
 
 import contextlib
 import fcntl
+import functools
 import os
 import pathlib
 import pwd
@@ -36,6 +37,9 @@ PROGRAMS = {
     "busybox": "busybox-static",
     "apt-get": "apt",
     "dpkg-deb": "dpkg",
+    "gcc": "gcc",
+    "make": "make",
+    "faketime": "faketime",
 }
 QEMU_DRIVER = "libvirt/connection-driver/libvirt_driver_qemu.so"
 START_SECONDS = 30
@@ -60,15 +64,8 @@ class Hypervisor:
         sweep()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
         self._lock = _lock(self.folder)
-        image = lab_image.build()
-        for file in (image.kernel, image.initramfs):
-            shutil.copy(file, self.folder)
-        self.image = lab_image.Image(
-            self.folder / image.kernel.name, self.folder / image.initramfs.name
-        )
         self._configure()
         self._daemon: subprocess.Popen[bytes] | None = None
-        self._connection: libvirt.virConnect | None = None
         self.start_daemon()
 
     @property
@@ -94,16 +91,27 @@ class Hypervisor:
             self._connection = libvirt.open(self.uri)
         return self._connection
 
+    @functools.cache  # noqa: B019  # one lab's life is a session's
+    def image(self, *, forge: bool = False) -> lab_image.Image:
+        """What guests boot from, in a folder that QEMU can read; as image.build()."""
+        image = lab_image.build(forge=forge)
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="image-", dir=self.folder))
+        folder.chmod(0o755)
+        files = [shutil.copy(file, folder) for file in (image.kernel, image.initramfs)]
+        return lab_image.Image(*map(pathlib.Path, files))
+
     def start_daemon(self) -> None:
         """Start libvirtd and wait until it answers; TimeoutError if it does not."""
+        # One to an earlier libvirtd seems alive until it is used.
+        self._connection: libvirt.virConnect | None = None
         self._daemon = subprocess.Popen(
-            ["libvirtd", "--config", str(self.folder / "libvirtd.conf")],
+            self._command(),
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "libvirtd.err").open("ab"),
             cwd=self.folder,
-            **_unprivileged(),
+            **self._user(),
         )
         wait_for(self._answers, START_SECONDS, "libvirtd answers", hint=self._last_words)
 
@@ -112,6 +120,10 @@ class Hypervisor:
         if self._daemon is not None:
             self._daemon.send_signal(signum)
             self._daemon.wait(timeout=START_SECONDS)
+
+    def signal_daemon(self, signum: int) -> None:
+        """Send libvirtd a signal that does not end it: SIGSTOP, SIGCONT."""
+        os.kill(self.daemon_pid, signum)
 
     def restart_daemon(self) -> None:
         """libvirtd ends and comes back; it finds its guests again."""
@@ -135,6 +147,16 @@ class Hypervisor:
         trace: types.TracebackType | None,
     ) -> None:
         self.close()
+
+    def _command(self) -> list[str]:
+        return ["libvirtd", "--config", str(self.folder / "libvirtd.conf")]
+
+    def _user(self) -> dict[str, object]:
+        """Popen arguments that leave root behind, where there is root to leave."""
+        if os.geteuid() != 0:
+            return {}
+        user = pwd.getpwnam("nobody")
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
     def _environment(self) -> dict[str, str]:
         home = str(self.folder)
@@ -205,23 +227,17 @@ def _take_down(folder: pathlib.Path) -> None:
 
 def _pids_in(folder: pathlib.Path) -> list[int]:
     mark = str(folder).encode()
-    return [pid for pid in _all_pids() if pid != os.getpid() and mark in _command_line(pid)]
+    return [pid for pid in _all_pids() if pid != os.getpid() and mark in _marks(pid)]
 
 
 def _all_pids() -> list[int]:
     return [int(path.name) for path in pathlib.Path("/proc").glob("[0-9]*")]
 
 
-def _command_line(pid: int) -> bytes:
-    """Empty for a process that is gone or dead but not yet waited for."""
-    with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
-
-
-def _unprivileged() -> dict[str, object]:
-    """Popen arguments that leave root behind, where there is root to leave."""
-    if os.geteuid() != 0:
-        return {}
-    user = pwd.getpwnam("nobody")
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+def _marks(pid: int) -> bytes:
+    """Command line and environment; empty for a process that is gone or not ours."""
+    found = b""
+    for name in ("cmdline", "environ"):
+        with contextlib.suppress(OSError):
+            found += pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
+    return found

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build the guest: Debian's cloud kernel and an initramfs of busybox.
 
-Nothing is installed: the kernel's package is downloaded and unpacked.  The
-result is kept in a cache folder, named for the kernel and the recipe.
+Nothing is installed: the packages of the kernel, and of its headers for a guest
+that forges statistics, are downloaded and unpacked.  The result is kept in a cache
+folder, named for the kernel and the recipe.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ import subprocess
 import tempfile
 
 INIT = pathlib.Path(__file__).with_name("init.sh")
+FORGE = pathlib.Path(__file__).with_name("forge.c")
 BUSYBOX = pathlib.Path("/bin/busybox")
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 MODULES = (
@@ -44,40 +46,54 @@ def cache_dir() -> pathlib.Path:
 
 
 @functools.cache
-def build() -> Image:
+def build(*, forge: bool = False) -> Image:
     """The image, built if the cache does not have it.
 
-    Raises subprocess.CalledProcessError or TimeoutExpired when the package
-    cannot be had.
+    forge: with the kernel module of forge.c, whose building takes headers and make.
+    Raises subprocess.CalledProcessError or TimeoutExpired when a package cannot be had.
     """
     package = _kernel_package()
     recipe = hashlib.sha256(INIT.read_bytes() + BUSYBOX.read_bytes() + "".join(MODULES).encode())
+    if forge:
+        recipe.update(FORGE.read_bytes())
     target = cache_dir() / f"{package}-{recipe.hexdigest()[:12]}"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            _build_into(pathlib.Path(scratch) / "image", package)
+            _build_into(pathlib.Path(scratch) / "image", package, forge)
             # Renamed into place whole: an interrupted build leaves no half image.
             (pathlib.Path(scratch) / "image").rename(target)
     return Image(target / "vmlinuz", target / "initramfs")
 
 
+@functools.cache
+def libvirt_policies() -> pathlib.Path:
+    """What libvirt-daemon-system would install, polkit's descriptions of libvirt's rights."""
+    target = cache_dir() / "libvirt-daemon-system"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            _unpack(pathlib.Path(scratch) / "work", target.name).rename(target)
+    return target
+
+
 def _kernel_package() -> str:
     """The package behind Debian's metapackage, e.g. linux-image-6.1.0-1-cloud-amd64."""
-    depends = _output("apt-cache", "depends", "--important", KERNEL_PACKAGE)
-    match = re.search(r"Depends: (linux-image-\S+)", depends)
+    return _dependency(KERNEL_PACKAGE, r"linux-image-\S+")
+
+
+def _dependency(package: str, pattern: str) -> str:
+    depends = _output("apt-cache", "depends", "--important", package)
+    match = re.search(f"Depends: ({pattern})", depends)
     if match is None:
-        raise RuntimeError(f"apt knows no {KERNEL_PACKAGE}: run 'apt-get update'")
+        raise RuntimeError(f"apt knows no {package}: run 'apt-get update'")
     return match.group(1)
 
 
-def _build_into(target: pathlib.Path, package: str) -> None:
+def _build_into(target: pathlib.Path, package: str, forge: bool) -> None:
     work = target.with_name("work")
-    work.mkdir()
-    _output("apt-get", "download", package, cwd=work)
-    (deb,) = work.glob("*.deb")
-    _output("dpkg-deb", "-x", deb.name, "unpacked", cwd=work)
-    (kernel,) = work.glob("unpacked/boot/vmlinuz-*")
+    unpacked = _unpack(work, package)
+    (kernel,) = unpacked.glob("boot/vmlinuz-*")
     target.mkdir()
     shutil.copy(kernel, target / "vmlinuz")
     root = work / "root"
@@ -87,9 +103,34 @@ def _build_into(target: pathlib.Path, package: str) -> None:
     shutil.copy(INIT, root / "init")
     (root / "init").chmod(0o755)
     for module in MODULES:
-        (file,) = work.glob(f"unpacked/lib/modules/**/{module}.ko")
+        (file,) = unpacked.glob(f"lib/modules/**/{module}.ko")
         shutil.copy(file, root / "modules")
+    if forge:
+        shutil.copy(_module(work / "forge", package), root / "modules")
     (target / "initramfs").write_bytes(gzip.compress(_archive(root), compresslevel=6))
+
+
+def _unpack(work: pathlib.Path, *packages: str) -> pathlib.Path:
+    """The folder that holds what these packages would install."""
+    work.mkdir()
+    _output("apt-get", "download", *packages, cwd=work)
+    for package in work.glob("*.deb"):
+        _output("dpkg-deb", "-x", package.name, "unpacked", cwd=work)
+    return work / "unpacked"
+
+
+def _module(work: pathlib.Path, kernel: str) -> pathlib.Path:
+    """The module of forge.c for that kernel."""
+    headers = kernel.replace("linux-image", "linux-headers")
+    common = _dependency(headers, r"linux-headers-\S+-common")
+    unpacked = _unpack(work, headers, common, _dependency(headers, r"linux-kbuild-\S+"))
+    folder = unpacked / "usr/src" / headers
+    # The one absolute path in there: to the other package's Makefile.
+    (folder / "Makefile").write_text(f"include {unpacked}/usr/src/{common}/Makefile\n")
+    shutil.copy(FORGE, work)
+    (work / "Kbuild").write_text(f"obj-m := {FORGE.stem}.o\n")
+    _output("make", "-C", str(folder), f"M={work}", "modules")
+    return work / f"{FORGE.stem}.ko"
 
 
 def _archive(root: pathlib.Path) -> bytes:

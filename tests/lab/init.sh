@@ -12,6 +12,15 @@ mount -t tmpfs -o size=90% none /hog
 
 load_driver() { insmod /modules/virtio_balloon.ko; }
 
+# In place of the real driver, if it is there: the one that tells what it is told.
+forge() {
+    if [ ! -d /sys/module/forge ]; then
+        rmmod virtio_balloon
+        insmod /modules/forge.ko values=$1
+    fi
+    echo $1 >/sys/module/forge/parameters/values
+}
+
 for module in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
 do
     insmod /modules/$module.ko
@@ -28,6 +37,7 @@ do
         take) dd if=/dev/zero of=/hog/$(ls /hog | wc -l) bs=1M count=$argument 2>/dev/null ;;
         give) rm -f /hog/* ;;
         load) load_driver ;;
+        forge) forge $argument ;;
         unload) rmmod virtio_balloon ;;
         reboot) reboot -f ;;
         panic) echo c >/proc/sysrq-trigger ;;

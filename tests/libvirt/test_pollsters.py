@@ -34,10 +34,13 @@ INSTANCE = SimpleNamespace(
     **{"OS-EXT-SRV-ATTR:instance_name": "test"},
 )
 
+#: An agent's manager, as far as pollsters look at it.
+MANAGER = SimpleNamespace(extensions=[], polling_manager=SimpleNamespace(sources=[]))
+
 
 def samples(pollster, cache=None, resources=(INSTANCE,)):
     cache = {} if cache is None else cache
-    return pollster.get_samples(manager=None, cache=cache, resources=list(resources))
+    return pollster.get_samples(manager=MANAGER, cache=cache, resources=list(resources))
 
 
 @pytest.fixture
@@ -145,10 +148,10 @@ def test_period_is_set_on_the_domain(usage, domain):
 
 
 @pytest.mark.parametrize("period", [0, -1])
-def test_option_at_zero_or_below_changes_no_domain(conf, usage, domain, period):
+def test_option_at_zero_or_below_changes_no_domain(conf, domain, period):
     domain.setMemoryStatsPeriod(0)
     conf.set_override("mem_stats_period_seconds", period, group="libvirt")
-    samples(usage)
+    samples(pollsters.memory_usage(conf))
     assert "<stats period" not in domain.XMLDesc(0)
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from ceilometer_memballoon.deadline import Calls, DeadlineMissed, TooManyLeftBehind
+from ceilometer_memballoon.deadline import Calls, DeadlineMissed, Stopped, TooManyLeftBehind
 from tests.lab.waiting import wait_for
 
 SOON = 0.05
@@ -98,3 +98,42 @@ def test_stuck_call_keeps_no_process_from_exiting(release):
     calls = Calls()
     leave_behind(calls, release)
     assert [t for t in threading.enumerate() if not t.daemon] == [threading.main_thread()]
+
+
+def test_stop_ends_the_wait_for_a_call_under_way(release):
+    calls = Calls()
+    begun = threading.Event()
+
+    def call():
+        begun.set()
+        release.wait(NEVER)
+
+    def stop_when_begun():
+        begun.wait(NEVER)
+        calls.stop()
+
+    threading.Thread(target=stop_when_begun).start()
+    with pytest.raises(Stopped):
+        calls.run(call, NEVER)
+    assert calls.left_behind == 1
+
+
+def test_nothing_is_called_after_stop():
+    calls = Calls()
+    calls.stop()
+    with pytest.raises(Stopped):
+        calls.run(lambda: pytest.fail("was called"), NEVER)
+
+
+def test_call_under_way_counts_as_one_that_may_get_stuck(release):
+    calls = Calls(most_left_behind=1)
+    begun = threading.Event()
+
+    def call():
+        begun.set()
+        release.wait(NEVER)
+
+    threading.Thread(target=calls.run, args=(call, NEVER)).start()
+    begun.wait(NEVER)
+    with pytest.raises(TooManyLeftBehind):
+        calls.run(lambda: pytest.fail("was called"), NEVER)

@@ -7,10 +7,12 @@ import libvirt
 import pytest
 
 from ceilometer_memballoon.deadline import Calls, DeadlineMissed
-from ceilometer_memballoon.host import Hold, Host, NotDone, Record, Refused, Unreachable
+from ceilometer_memballoon.host import Gone, Hold, Host, NotDone, Record, Refused, Unreachable
 from tests.lab.waiting import wait_for
 
 TIMEOUT = 0.1
+MONITOR = libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR
+INTERNAL = libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_INTERNAL
 RECORD = Record("uuid", 1, "name", paused=False, busy=False, stats={})
 
 
@@ -37,11 +39,15 @@ class FakeConnection:
 
 
 class FakeDomain:
-    """One domain, reached through any connection."""
+    """One domain, reached through any connection; ids: what ID() gives in turn."""
 
-    def __init__(self, control=(0, 0, 0), error=None):
+    def __init__(self, control=(0, 0, 0), error=None, ids=(1,)):
         self.control = control
         self.error = error
+        self.ids = list(ids)
+
+    def ID(self):  # noqa: N802
+        return self.ids.pop(0) if len(self.ids) > 1 else self.ids[0]
 
     def lookupByUUIDString(self, uuid):  # noqa: N802
         return self
@@ -151,7 +157,7 @@ def test_libvirtd_that_does_not_let_connect_anew_is_given_up_at_once(monkeypatch
 
     monkeypatch.setattr(libvirt, "openReadOnly", open_once)
     calls = Calls()
-    with pytest.raises(Unreachable, match=r"no answer within 0\.02 s"):
+    with pytest.raises(Unreachable, match=r"no answer within 0\.015 s"):
         Host("uri", TIMEOUT, calls).read()
     assert calls.left_behind == 2
 
@@ -205,12 +211,19 @@ def test_writer_that_gets_stuck_is_closed_when_it_returns(monkeypatch, release):
         ((libvirt.VIR_DOMAIN_CONTROL_OCCUPIED, 0, 1000), Hold.FREE),
         ((libvirt.VIR_DOMAIN_CONTROL_OCCUPIED, 0, 1001), Hold.QEMU),
         ((libvirt.VIR_DOMAIN_CONTROL_JOB, 0, 1001), Hold.JOB),
-        ((libvirt.VIR_DOMAIN_CONTROL_ERROR, 0, 0), Hold.QEMU),
+        ((libvirt.VIR_DOMAIN_CONTROL_ERROR, MONITOR, 0), Hold.QEMU),
+        ((libvirt.VIR_DOMAIN_CONTROL_ERROR, INTERNAL, 3), Hold.FREE),
+        ((libvirt.VIR_DOMAIN_CONTROL_ERROR, INTERNAL, 1001), Hold.JOB),
     ],
 )
 def test_what_holds_a_domain_is_told_by_libvirts_control_info(opens, control, hold):
     opens(FakeDomain(control))
-    assert Host("uri", TIMEOUT).hold(RECORD) is hold
+    assert Host("uri", 5.0).hold(RECORD) is hold
+
+
+def test_domain_held_for_half_of_a_short_timeout_is_held_for_long(opens):
+    opens(FakeDomain((libvirt.VIR_DOMAIN_CONTROL_OCCUPIED, 0, 51)))
+    assert Host("uri", TIMEOUT).hold(RECORD) is Hold.QEMU
 
 
 def test_domain_on_its_way_in_has_a_job(opens):
@@ -222,3 +235,23 @@ def test_domain_whose_jobs_cannot_be_told_is_not_guessed_about(opens):
     opens(FakeDomain(error=libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR)))
     with pytest.raises(NotDone):
         Host("uri", TIMEOUT).has_job(RECORD)
+
+
+def test_domain_that_ends_while_it_is_asked_is_gone_whatever_the_error(opens):
+    opens(FakeDomain(error=libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR), ids=(1, -1)))
+    with pytest.raises(Gone):
+        Host("uri", TIMEOUT).has_job(RECORD)
+
+
+def test_domain_that_has_booted_anew_is_not_taken_for_the_one_that_was_read(opens):
+    opens(FakeDomain(ids=(2,)))
+    with pytest.raises(Gone):
+        Host("uri", TIMEOUT).hold(RECORD)
+
+
+def test_stopped_host_is_not_asked_any_more(opens):
+    opens(FakeConnection())
+    host = Host("uri", TIMEOUT)
+    host.stop()
+    with pytest.raises(Unreachable, match="this process is ending"):
+        host.read()

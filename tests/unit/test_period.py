@@ -94,6 +94,15 @@ def test_entities_in_the_xml_are_not_expanded(tmp_path):
     assert balloon_of(xml) == Balloon("virtio", 0)
 
 
+@pytest.mark.parametrize(
+    "xml", ["", "<domain>", f"<domain><metadata>{'x' * 11_000_000}</metadata></domain>"],
+    ids=["empty", "cut", "huge"],
+)  # fmt: skip
+def test_xml_that_cannot_be_read_is_its_domains_trouble(xml):
+    with pytest.raises(NotDone, match="not XML"):
+        balloon_of(xml)
+
+
 @pytest.mark.parametrize("model", ["virtio", "virtio-transitional", "virtio-non-transitional"])
 def test_every_virtio_model_gets_the_period(model):
     host = FakeHost(("a", balloon(model=model)))

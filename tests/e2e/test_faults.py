@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fault table, in the real ceilometer-polling on real guests.
+
+What one polling cycle alone shows is in tests/qemu/test_faults.py.
+"""
+
+import subprocess
+import time
+
+import pytest
+
+from ceilometer_memballoon.period import balloon_of
+from ceilometer_memballoon.reading import Reason
+from tests.lab.clock import Clock
+from tests.lab.guest import Guest
+from tests.lab.privileged import PrivilegedHypervisor
+from tests.lab.waiting import wait_for
+
+SECONDS = 60
+DEADLINE = 2.0
+
+ROOT_ALONE = 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
+ACCESS_CONTROL = (
+    'auth_unix_ro = "none"\nauth_unix_rw = "polkit"\nunix_sock_rw_perms = "0777"\n'
+    'access_drivers = [ "polkit" ]\n'
+)
+FORGERY = "2026-11-24 00:00:00.000 1 ERROR ceilometer_memballoon [-] forged"
+
+
+def wait_for_usage(agent, *guests):
+    def all_there():
+        return all(agent.usage(guest.uuid) for guest in guests)
+
+    wait_for(all_there, SECONDS, "memory.usage of all guests", agent.log_text)
+
+
+def wait_for_reason(agent, guest, reason):
+    wait_for(lambda: agent.reason(guest.uuid) == reason.value, SECONDS, str(reason), agent.log_text)
+
+
+def lines_about(agent, text):
+    return [line for line in agent.own_lines() if text in line]
+
+
+def live_period(guest):
+    return balloon_of(guest.live_xml()).period
+
+
+def test_hung_guest_is_named_once_and_the_others_go_on(boot, start_agent):
+    hung, *others = [boot(f"instance-{number}") for number in range(3)]
+    agent = start_agent(interval=1, timeout=DEADLINE)
+    wait_for_usage(agent, hung, *others)
+    hung.hang()
+    try:
+        wait_for_reason(agent, hung, Reason.NOT_RESPONDING)
+        agent.wait_for_cycles(3)
+        wait_for_usage(agent, *others)
+        assert agent.usage(hung.uuid) is None
+        assert len(lines_about(agent, f"{hung.uuid}: no memory.usage")) == 1
+    finally:
+        hung.unhang()
+    wait_for_usage(agent, hung)
+
+
+def test_libvirtd_that_comes_after_the_agent_is_used_from_then_on(boot, start_agent, hypervisor):
+    guest = boot(period=None)
+    hypervisor.stop_daemon()
+    try:
+        agent = start_agent(interval=1, timeout=DEADLINE)
+        agent.wait_for_line("Unable to discover resources")
+    finally:
+        hypervisor.start_daemon()
+    wait_for_usage(agent, guest)
+
+
+def test_libvirtd_restarted_under_the_agent_costs_no_warning(boot, start_agent, hypervisor):
+    guest = boot()
+    agent = start_agent(interval=1, timeout=DEADLINE)
+    wait_for_usage(agent, guest)
+    hypervisor.restart_daemon()
+    agent.wait_for_cycles(3)
+    wait_for_usage(agent, guest)
+    assert lines_about(agent, "WARNING") == []
+
+
+def test_guest_that_leaves_is_nothing_above_debug(boot, start_agent):
+    leaving, staying = boot("instance-1"), boot("instance-2", period=None)
+    agent = start_agent(interval=1)
+    wait_for_usage(agent, leaving, staying)
+    leaving.destroy()
+    agent.wait_for_cycles(2)
+    wait_for_usage(agent, staying)
+    assert agent.usage(leaving.uuid) is None
+    assert lines_about(agent, leaving.uuid) == []
+
+
+def test_refused_write_access_is_one_warning_and_all_is_collected(privileged, boot_on, start_agent):
+    hypervisor = privileged(ROOT_ALONE)
+    switched_off = boot_on(hypervisor, "instance-1", period=None)
+    switched_on = boot_on(hypervisor, "instance-2", period=2)
+    agent = start_agent(
+        hypervisor=hypervisor, interval=1, prefix=hypervisor.as_user, uri="qemu:///system"
+    )
+    wait_for_usage(agent, switched_on, switched_off)
+    agent.wait_for_cycles(5)
+    (warning,) = lines_about(agent, "WARNING")
+    assert "Allow the agent's user to write to libvirt" in warning
+    assert (live_period(switched_off), live_period(switched_on)) == (0, 2)
+
+
+def test_polkit_rule_allows_what_the_agent_needs(privileged, boot_on, start_agent):
+    hypervisor = privileged(ACCESS_CONTROL)
+    guest = boot_on(hypervisor, "instance-1", period=None)
+    agent = start_agent(
+        hypervisor=hypervisor, interval=1, prefix=hypervisor.as_user, uri="qemu:///system"
+    )
+    wait_for_usage(agent, guest)
+    assert live_period(guest) == 10
+    assert lines_about(agent, "WARNING") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["suspend", "instance-1"],
+        ["destroy", "instance-1"],
+        ["undefine", "instance-1"],
+        ["dumpxml", "--security-info", "instance-1"],
+        ["dump", "instance-1", "/tmp/never"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_polkit_rule_denies_what_the_agent_does_not_need(access_controlled, command):
+    virsh = [*access_controlled.as_user, "virsh", "-c", "qemu:///system", *command]
+    denied = subprocess.run(virsh, check=False, text=True, capture_output=True, timeout=SECONDS)
+    assert "access denied" in denied.stderr
+
+
+def test_monitor_of_qemu_is_part_of_the_right_to_write(access_controlled):
+    # As the rule's file says; should libvirt come to tell them apart, so must it.
+    query = ["qemu-monitor-command", "instance-1", '{"execute": "query-status"}']
+    virsh = [*access_controlled.as_user, "virsh", "-c", "qemu:///system", *query]
+    answer = subprocess.run(virsh, text=True, capture_output=True, check=True, timeout=SECONDS)
+    assert "prelaunch" in answer.stdout or "paused" in answer.stdout
+
+
+@pytest.fixture(scope="module")
+def access_controlled(root_only):
+    """A libvirtd with access control and the rule, and a paused guest on it."""
+    with PrivilegedHypervisor(ACCESS_CONTROL) as hypervisor:
+        Guest(hypervisor, "instance-1", paused=True)
+        yield hypervisor
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_stepped_clock_gives_no_old_sample_and_is_over_within_a_period(
+    boot, start_agent, hypervisor, measured, hours
+):
+    clock = Clock(hypervisor)
+    guest = boot(period=2, emulator=clock.emulator)
+    agent = start_agent(interval=1, period=2, environment=clock.environment)
+    wait_for_usage(agent, guest)
+    # Paused, it gives nothing new; what it gave is still fresh.
+    guest.domain.suspend()
+    agent.wait_for_cycles(1)
+    wait_for_usage(agent, guest)
+    clock.step(hours * 3600)
+    wait_for_reason(agent, guest, Reason.PAUSED)
+    agent.wait_for_cycles(1)
+    assert agent.usage(guest.uuid) is None
+    begin = time.monotonic()
+    guest.domain.resume()
+    wait_for_usage(agent, guest)
+    measured(
+        f"clock stepped by {hours} h",
+        f"reported {time.monotonic() - begin:.1f} s after it went on, period 2 s, interval 1 s",
+    )
+
+
+def test_agent_ends_at_once_while_a_call_is_stuck(boot, start_agent, measured):
+    guest = boot()
+    agent = start_agent(interval=1, timeout=10 * DEADLINE)
+    wait_for_usage(agent, guest)
+    guest.hang()
+    try:
+        wait_for(lambda: guest.domain.controlInfo()[0] != 0, SECONDS, "the call to get stuck")
+        begin = time.monotonic()
+        status, seconds = agent.stop(), time.monotonic() - begin
+    finally:
+        guest.unhang()
+    measured("SIGTERM with a call under way", f"agent ended after {seconds:.1f} s")
+    assert status == 0
+    # The issue's "a second or two"; without an end to waiting it would be the timeout.
+    assert seconds < DEADLINE
+
+
+def test_agent_ends_at_once_with_a_call_left_behind(boot, start_agent):
+    guest = boot()
+    agent = start_agent(interval=1, timeout=DEADLINE)
+    wait_for_usage(agent, guest)
+    guest.hang()
+    try:
+        wait_for_reason(agent, guest, Reason.NOT_RESPONDING)
+        begin = time.monotonic()
+        status, seconds = agent.stop(), time.monotonic() - begin
+    finally:
+        guest.unhang()
+    assert status == 0
+    assert seconds < DEADLINE
+
+
+def test_stock_pollster_of_the_same_meter_is_warned_of_once_with_the_line(boot, start_agent):
+    guest = boot()
+    agent = start_agent(
+        interval=1, meters=("memory_usage", "memory_resident", "memory.usage", "memory.swap.in")
+    )
+    wait_for_usage(agent, guest)
+    agent.wait_for_cycles(3)
+    (warning,) = lines_about(agent, "WARNING")
+    assert "remove the line '- memory.usage' from source lab" in warning
+    assert ("ceilometer_memory_swap_in", guest.uuid) in agent.metrics()
+
+
+def test_guests_text_forges_no_line_of_the_log(boot, start_agent):
+    guest = boot(driver=False, display_name=f"name\n{FORGERY}")
+    agent = start_agent(interval=1)
+    wait_for_reason(agent, guest, Reason.NO_GUEST_DRIVER)
+    assert [line for line in agent.log_text().splitlines() if line.startswith(FORGERY)] == []

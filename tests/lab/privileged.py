@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A libvirtd that runs as root, as on a compute node, to try its rights on other users.
+
+It has a mount namespace of its own, in which each folder that it, D-Bus and polkit
+write to is one of the lab's: nothing outside notices it.
+"""
+
+import os
+import pathlib
+import shutil
+
+from tests.lab import image as lab_image
+from tests.lab.hypervisor import Hypervisor
+
+#: The agent's user; in the namespace only.
+USER = "ceilometer"
+USER_ID = 61234
+#: And the user that Debian's libvirtd wants to be there, which runs nothing here.
+QEMU_USER = "libvirt-qemu"
+RULE = pathlib.Path(__file__).parents[2] / "etc/polkit-1/rules.d/60-ceilometer-memballoon.rules"
+ACTIONS = pathlib.Path("usr/share/polkit-1/actions")
+POLKIT_PROGRAMS = {"dbus-daemon": "dbus", "setpriv": "util-linux"}
+POLKITD = pathlib.Path("/usr/lib/polkit-1/polkitd")
+
+#: $1: the lab's folder; the rest: libvirtd's command.
+START = """
+set -e
+for folder in run var/lib var/log var/cache etc usr/share/polkit-1/actions
+do mount --bind $1/root/$folder /$folder
+done
+shift
+if grep -q '^access_drivers' /etc/libvirt/libvirtd.conf
+then
+    dbus-daemon --system --nofork --nopidfile &
+    until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done
+    /usr/lib/polkit-1/polkitd --no-debug &
+fi
+exec "$@"
+"""
+
+
+class PrivilegedHypervisor(Hypervisor):
+    """A private libvirtd of root's. settings: further lines of its libvirtd.conf."""
+
+    def __init__(self, settings: str) -> None:
+        self._settings = settings
+        super().__init__()
+
+    @property
+    def uri(self) -> str:
+        """The address for root, from outside the namespace."""
+        return f"qemu+unix:///system?socket={self.socket}"
+
+    @property
+    def socket(self) -> pathlib.Path:
+        """The libvirtd's read-write socket."""
+        return self.folder / "root/run/libvirt/libvirt-sock"
+
+    @property
+    def as_user(self) -> tuple[str, ...]:
+        """Words before a command that make it the agent's user's, on this host.
+
+        The one right beyond a user's, to read and search every folder, lets it run the
+        program of a test environment that only root may enter. It opens no socket.
+        """
+        return (
+            "nsenter", f"--mount=/proc/{self.daemon_pid}/ns/mnt",
+            "setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups",
+            "--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search",
+        )  # fmt: skip
+
+    def _command(self) -> list[str]:
+        libvirtd = ["libvirtd", "--config", "/etc/libvirt/libvirtd.conf"]
+        unshare = ["unshare", "--mount", "--propagation", "private"]
+        return [*unshare, "sh", "-c", START, "sh", str(self.folder), *libvirtd]
+
+    def _user(self) -> dict[str, object]:
+        return {}
+
+    def _configure(self) -> None:
+        self.folder.chmod(0o755)
+        root = self.folder / "root"
+        for name in ("run/dbus", "var/lib", "var/log", "var/cache"):
+            (root / name).mkdir(parents=True)
+        shutil.copytree("/etc", root / "etc", symlinks=True)
+        with (root / "etc/passwd").open("a") as passwd, (root / "etc/group").open("a") as group:
+            for number, name in ((USER_ID, USER), (USER_ID + 1, QEMU_USER)):
+                passwd.write(f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n")
+                group.write(f"{name}:x:{number}:\n")
+        libvirt = root / "etc/libvirt"
+        libvirt.mkdir(exist_ok=True)
+        (libvirt / "libvirtd.conf").write_text(
+            f'log_outputs = "3:file:/etc/libvirt/libvirtd.log"\n{self._settings}'
+        )
+        (libvirt / "qemu.conf").write_text(
+            'user = "root"\ngroup = "root"\nsecurity_driver = "none"\ndynamic_ownership = 0\n'
+            'cgroup_controllers = []\nnamespaces = []\nstdio_handler = "file"\n'
+        )
+        self._configure_polkit(root)
+
+    def _configure_polkit(self, root: pathlib.Path) -> None:
+        shutil.copytree("/" / ACTIONS, root / ACTIONS)
+        for policy in (lab_image.libvirt_policies() / ACTIONS).iterdir():
+            shutil.copy(policy, root / ACTIONS)
+        rules = root / "etc/polkit-1/rules.d"
+        rules.mkdir(parents=True, exist_ok=True)
+        shutil.copy(RULE, rules)
+        for path in (rules, *rules.iterdir()):
+            os.chmod(path, 0o755 if path.is_dir() else 0o644)

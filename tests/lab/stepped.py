@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real agent's polling task, a cycle at a time and as fast as it goes.
+
+``python -m tests.lab.stepped CONFIG`` loads pollsters and discovery as
+ceilometer-polling does, then runs one cycle of its only task for each line it reads,
+and answers with the cycle's samples and costs as a line of JSON.
+"""
+
+import dataclasses
+import gc
+import json
+import os
+import pathlib
+import resource
+import select
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, Any
+
+from ceilometer import service
+from ceilometer.polling import manager as polling
+
+from tests.lab.agent import configure
+from tests.lab.hypervisor import Hypervisor
+
+ANSWER_SECONDS = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Cycle:
+    """What one cycle gave and cost.
+
+    samples: volume by sample's name and instance's uuid; seconds: of wall time; cpu:
+    seconds of the agent's; threads, descriptors, memory: what it holds after the
+    cycle, memory in KiB.
+    """
+
+    samples: dict[tuple[str, str], float]
+    seconds: float
+    cpu: float
+    threads: int
+    descriptors: int
+    memory: int
+
+    def uuids(self, meter: str = "memory.usage") -> set[str]:
+        """The instances that have a sample of that meter."""
+        return {uuid for name, uuid in self.samples if name == meter}
+
+
+class SteppedAgent:
+    """The child process; a context manager that ends it. Options as tests.lab.agent.Agent."""
+
+    def __init__(self, hypervisor: Hypervisor, **options: Any) -> None:
+        config, self.log = configure(hypervisor, **options)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __spec__.name, str(config)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=pathlib.Path(__file__).parents[2],
+                text=True,
+            )
+        self._answer()
+
+    def cycle(self) -> Cycle:
+        """Run one."""
+        assert self._process.stdin is not None
+        print("cycle", file=self._process.stdin, flush=True)
+        answer = self._answer()
+        answer["samples"] = {(name, uuid): v for name, uuid, v in answer["samples"]}
+        return Cycle(**answer)
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_SECONDS)
+        if not ready or not (line := self._process.stdout.readline()):
+            raise TimeoutError(f"no cycle: {self.log.read_text(errors='replace')[-2000:]}")
+        return dict(json.loads(line))
+
+    def __enter__(self) -> "SteppedAgent":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate(timeout=ANSWER_SECONDS)
+
+
+def _serve(config: str) -> None:
+    # Ceilometer logs to stdout: the answers have what was that to themselves.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    conf = service.prepare_service(["stepped", "--config-file", config])
+    manager = polling.AgentManager(0, conf, ["compute"])
+    manager.polling_manager = polling.PollingManager(conf)
+    (task,) = manager.setup_polling_tasks().values()
+    sent: list[dict[str, Any]] = []
+    task._send_notification = sent.extend
+    _tell(answers, {})
+    for _ in sys.stdin:
+        sent.clear()
+        begin, cpu = time.monotonic(), time.process_time()
+        task.poll_and_notify()
+        seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
+        samples = [(s["counter_name"], s["resource_id"], s["counter_volume"]) for s in sent]
+        _tell(answers, {"samples": samples, "seconds": seconds, "cpu": cpu, **_held()})
+
+
+def _tell(answers: IO[str], answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), file=answers, flush=True)
+
+
+def _held() -> dict[str, int]:
+    gc.collect()
+    statm = pathlib.Path("/proc/self/statm").read_text().split()
+    return {
+        "threads": threading.active_count(),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "memory": int(statm[1]) * resource.getpagesize() // 1024,
+    }
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests that claim what cannot be: their kernel has the lab's own balloon driver."""
+
+import pytest
+
+from ceilometer_memballoon.reading import Reason, usage
+from tests.lab.guest import Guest
+from tests.lab.waiting import wait_for
+
+MIB = 2**20
+MEMORY_MIB = 96
+MOST = 2**64 - 1
+
+#: What a guest of the lab claims when nothing is wrong with it.
+SOUND = {"unused": 30 * MIB, "available": 60 * MIB, "usable": 40 * MIB, "disk_caches": 2 * MIB}
+
+
+@pytest.fixture(scope="module")
+def forger(hypervisor):
+    """A guest that forges, and one that does not."""
+    guests = [
+        Guest(hypervisor, "forger", period=1, memory=MEMORY_MIB, forge=True),
+        Guest(hypervisor, "other", period=1),
+    ]
+    yield [guest.wait_until_up() for guest in guests]
+    for guest in guests:
+        guest.destroy()
+
+
+def claim(guest, **claims):
+    """Have the guest claim that, and wait until libvirt has it: at the next period."""
+    guest.forge(**claims)
+    expected = {name: value // 1024 for name, value in claims.items()}
+    wait_for(lambda: expected.items() <= guest.domain.memoryStats().items(), 20, "the claim")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        dict.fromkeys(["unused", "available", "usable", "disk_caches"], MOST),
+        {**SOUND, "usable": MOST},
+        {**SOUND, "usable": 61 * MIB},
+        {**SOUND, "unused": 61 * MIB},
+        {**SOUND, "disk_caches": 61 * MIB},
+        {**SOUND, "available": (MEMORY_MIB + 1) * MIB},
+        {**SOUND, "available": 2**63},
+    ],
+    ids=["all -1", "usable -1", "usable", "unused", "caches", "available", "half of 2^64"],
+)
+def test_forged_statistics_are_implausible_and_no_loss_to_others(forger, make_collector, claims):
+    guest, other = forger
+    collector = make_collector(period=1)
+    claim(guest, **claims)
+    readings = collector.readings({}, [])
+    reasons = {uuid: reading.reason for uuid, reading in readings.items()}
+    assert reasons == {guest.uuid: Reason.IMPLAUSIBLE, other.uuid: None}
+    assert usage(readings[guest.uuid].trusted) is None
+
+
+def test_forged_statistics_that_shrink_and_grow_never_leave_the_guests_memory(
+    forger, make_collector
+):
+    guest, _ = forger
+    collector = make_collector(period=1)
+    found = []
+    for available in (60, 10, 96, 1, 200, 60):
+        claim(guest, **{**SOUND, "available": available * MIB})
+        found.append(usage(collector.readings({}, [])[guest.uuid].trusted))
+    used = [None if value is None else value / 1024 for value in found]
+    assert used == [20, None, 56, None, None, 20]

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hearing of the agent's end, in processes of their own."""
+
+import subprocess
+import sys
+
+BEGIN = """
+import os, signal, sys, threading
+from ceilometer_memballoon import ending
+told = threading.Event()
+"""
+
+
+def run(script):
+    return subprocess.run(
+        [sys.executable, "-c", BEGIN + script],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_callback_comes_beside_the_handler_that_was_there():
+    done = run("""
+signal.signal(signal.SIGTERM, lambda number, frame: print("handled", told.wait(30)))
+ending.tell(told.set)
+os.kill(os.getpid(), signal.SIGTERM)
+""")
+    assert (done.returncode, done.stdout) == (0, "handled True\n")
+
+
+def test_process_without_a_handler_ends_as_before():
+    done = run("""
+ending.tell(told.set)
+os.kill(os.getpid(), signal.SIGTERM)
+told.wait(30)
+""")
+    assert done.returncode == -15
+
+
+def test_outside_the_main_thread_nothing_is_done():
+    done = run("""
+signal.signal(signal.SIGTERM, handler := lambda number, frame: None)
+thread = threading.Thread(target=ending.tell, args=(told.set,))
+thread.start()
+thread.join()
+print(signal.getsignal(signal.SIGTERM) is handler)
+""")
+    assert done.stdout == "True\n"
