@@ -17,7 +17,7 @@ from ceilometer_memballoon.changes import Changes
 from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND, Unanswered
 from ceilometer_memballoon.host import Gone, Hold, Host, NotDone, Record, Refused
 from ceilometer_memballoon.period import Periods
-from ceilometer_memballoon.reading import REMEDIES, Reading, Reason, judge
+from ceilometer_memballoon.reading import REMEDIES, Reading, Reason, judge, no_reading
 
 LOG = log.getLogger(__name__)
 
@@ -112,9 +112,9 @@ class Collector:
         }
         enabled = self._periods.ensure(list(records.values()), suspects, end)
         self._read_enabled(records, enabled & suspects, end)
-        readings = {uuid: Reading({}, Reason.GONE) for uuid in instances}
+        readings = {uuid: no_reading(Reason.GONE) for uuid in instances}
         readings |= {uuid: self._judge(record) for uuid, record in records.items()}
-        readings |= {uuid: Reading({}, reason) for uuid, reason in held.items()}
+        readings |= {uuid: no_reading(reason) for uuid, reason in held.items()}
         self._log_reasons(readings)
         return readings
 

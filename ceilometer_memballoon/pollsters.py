@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The meters, one declarative entry each, and the pollster that serves them all."""
+"""The one pollster that serves all meters, and the entry points that make it each one's."""
 
-import dataclasses
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from ceilometer import sample
-from ceilometer.compute.pollsters import instance_stats
 from ceilometer.compute.pollsters.util import make_sample_from_instance
 from ceilometer.polling import plugin_base
 from oslo_config import cfg
@@ -17,24 +15,10 @@ from oslo_log import log
 
 from ceilometer_memballoon import collector, opts, polling
 from ceilometer_memballoon.changes import Changes
-from ceilometer_memballoon.reading import Reading, usage
+from ceilometer_memballoon.meters import METERS, Meter
+from ceilometer_memballoon.reading import Reading
 
 LOG = log.getLogger(__name__)
-
-KIB_PER_MIB = 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Meter:
-    """One meter: the sample's name, type and unit, and its volume in that unit.
-
-    volume takes a reading and gives None where the reading has nothing to say.
-    """
-
-    name: str
-    type: str
-    unit: str
-    volume: Callable[[Reading], float | None]
 
 
 class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
@@ -115,27 +99,8 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         )
 
 
-def _usage(reading: Reading) -> float | None:
-    return _mebibytes(usage(reading.trusted))
-
-
-def _resident(reading: Reading) -> float | None:
-    return _mebibytes(reading.trusted.get("rss"))
-
-
-def _mebibytes(kibibytes: int | None) -> float | None:
-    return None if kibibytes is None else kibibytes / KIB_PER_MIB
-
-
-#: "MB" up to Ceilometer 25, "MiB" from 26, for the same numbers: a meter's unit is
-#: what the installed release gives its own meter of that name.
-MIB = instance_stats.MemoryUsagePollster.sample_unit
-
-# Entry points of ceilometer.poll.compute; their names must map to the sample's metric
-# in the exporter ('.' as '_'), which else shows guests that are long gone.
-memory_usage = functools.partial(
-    MemoryPollster, Meter("memory.usage", sample.TYPE_GAUGE, MIB, _usage)
-)
-memory_resident = functools.partial(
-    MemoryPollster, Meter("memory.resident", sample.TYPE_GAUGE, MIB, _resident)
-)
+def __getattr__(name: str) -> "functools.partial[MemoryPollster]":
+    """The pollster of that name, as the entry points in ceilometer.poll.compute want it."""
+    if name not in METERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return functools.partial(MemoryPollster, METERS[name])

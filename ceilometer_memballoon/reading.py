@@ -23,7 +23,9 @@ FRESH_SECONDS = 30
 #: other negative ones read as unsigned (virtio-win #1323).
 ABSURD = 2**53
 
-#: What the host itself says of a domain; all else in Stats is the guest's own word.
+#: What is known of a running domain at any time; all else in Stats is the guest's word
+#: of the moment of last_update. (So is the number of pages behind actual, but QEMU has
+#: it at any time: virtio_balloon_stat in hw/virtio/virtio-balloon.c.)
 HOST_STATS = ("actual", "maximum", "rss")
 
 
@@ -51,8 +53,8 @@ REMEDIES = {
     Reason.STALE: "The guest reported once but not lately: its balloon driver stopped, it "
     "crashed, or its statistics period is off and may not be set. If guests keep this "
     "reason, look for a warning about read-write access in the agent's log.",
-    Reason.IMPLAUSIBLE: "The guest's numbers contradict each other or exceed its memory. "
-    "They are the guest's own word; update its balloon driver.",
+    Reason.IMPLAUSIBLE: "The guest's numbers contradict each other, exceed its memory or "
+    "are missing. They are the guest's own word; update its balloon driver.",
     Reason.PAUSED: "The guest is paused or suspended and reports again when it runs on.",
     Reason.BUSY: "Another libvirt job holds the domain, so it could not be read in this "
     "cycle. It is read again in the next one.",
@@ -67,15 +69,21 @@ REMEDIES = {
 class Reading:
     """What one domain's statistics are worth at one moment.
 
-    trusted: the statistics that may become samples, never a made-up value: the
-    host's own always, the guest's only if they are fresh and plausible.
-    reason: why the guest's own are not among them; None when they are.
+    Stats that may become samples, never a made-up value: host, those known at any
+    time; guest, the guest's own, empty unless they are fresh and plausible.
+    reason: why they are not; None when they are.
     age: seconds since the guest last reported, None if it never did.
     """
 
-    trusted: Stats
+    host: Stats
+    guest: Stats
     reason: Reason | None = None
     age: float | None = None
+
+
+def no_reading(reason: Reason) -> Reading:
+    """The reading of a domain of which nothing could be learnt."""
+    return Reading({}, {}, reason)
 
 
 def stats_of_bulk(fields: Mapping[str, int]) -> dict[str, int]:
@@ -108,12 +116,9 @@ def judge(
     in seconds; paused: the guest's processors stand still; balloon: the domain has a
     virtio balloon, as far as is known. Takes any numbers, raises nothing.
     """
-    host = {name: stats[name] for name in HOST_STATS if _is_amount(stats.get(name))}
     age = _age(stats, now)
     reason = _reason(stats, age, period, paused, balloon)
-    if reason is not None:
-        return Reading(host, reason, age)
-    return Reading(host | _guest_stats(stats), None, age)
+    return Reading(_host_stats(stats), _guest_stats(stats) if reason is None else {}, reason, age)
 
 
 def usage(stats: Stats) -> int | None:
@@ -138,13 +143,15 @@ def _reason(
 ) -> Reason | None:
     if not balloon:
         return Reason.NO_BALLOON_DEVICE
-    if usage(stats) is None:
-        return Reason.PAUSED if paused else Reason.NO_GUEST_DRIVER
     # Both ways: after the host's clock was set back, old statistics seem to come
     # from the future.
-    if age is None or abs(age) > freshness_limit(period):
-        return Reason.PAUSED if paused else Reason.STALE
-    return None if _is_plausible(stats) else Reason.IMPLAUSIBLE
+    if age is not None and abs(age) <= freshness_limit(period):
+        # A driver that answers without saying how much there is (all of its values are
+        # -1, which libvirt drops; virtio-win #1323) is there, and wrong.
+        return None if usage(stats) is not None and _is_plausible(stats) else Reason.IMPLAUSIBLE
+    if paused:
+        return Reason.PAUSED
+    return Reason.STALE if usage(stats) is not None else Reason.NO_GUEST_DRIVER
 
 
 def _is_plausible(stats: Stats) -> bool:
@@ -157,6 +164,14 @@ def _is_plausible(stats: Stats) -> bool:
         and available <= maximum
         and all(0 <= part <= available for part in parts)
     )
+
+
+def _host_stats(stats: Stats) -> dict[str, int]:
+    host = {name: stats[name] for name in HOST_STATS if _is_amount(stats.get(name))}
+    # What a driver claims to have given up can be more than there is.
+    if host.get("actual", 0) > host.get("maximum", 0):
+        del host["actual"]
+    return host
 
 
 def _guest_stats(stats: Stats) -> dict[str, int]:

@@ -32,12 +32,12 @@ ANSWER_SECONDS = 120
 class Cycle:
     """What one cycle gave and cost.
 
-    samples: volume by sample's name and instance's uuid; seconds: of wall time; cpu:
-    seconds of the agent's; threads, descriptors, memory: what it holds after the
-    cycle, memory in KiB.
+    samples: sample's name, instance's uuid and volume, in the order they were sent;
+    seconds: of wall time; cpu: seconds of the agent's; threads, descriptors, memory:
+    what it holds after the cycle, memory in KiB.
     """
 
-    samples: dict[tuple[str, str], float]
+    samples: list[tuple[str, str, float]]
     seconds: float
     cpu: float
     threads: int
@@ -46,7 +46,15 @@ class Cycle:
 
     def uuids(self, meter: str = "memory.usage") -> set[str]:
         """The instances that have a sample of that meter."""
-        return {uuid for name, uuid in self.samples if name == meter}
+        return {uuid for name, uuid, _ in self.samples if name == meter}
+
+    def volumes(self, uuid: str) -> dict[str, list[float]]:
+        """The volumes of one instance's samples by sample's name."""
+        found: dict[str, list[float]] = {}
+        for name, instance, volume in self.samples:
+            if instance == uuid:
+                found.setdefault(name, []).append(volume)
+        return found
 
 
 class SteppedAgent:
@@ -69,9 +77,7 @@ class SteppedAgent:
         """Run one."""
         assert self._process.stdin is not None
         print("cycle", file=self._process.stdin, flush=True)
-        answer = self._answer()
-        answer["samples"] = {(name, uuid): v for name, uuid, v in answer["samples"]}
-        return Cycle(**answer)
+        return Cycle(**self._answer())
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None

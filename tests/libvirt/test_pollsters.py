@@ -14,7 +14,7 @@ from stevedore import extension
 from ceilometer_memballoon import collector, pollsters
 from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.host import Host
-from ceilometer_memballoon.reading import Reading
+from ceilometer_memballoon.meters import METERS
 from tests.libvirt.conftest import URI
 
 #: The moment at which the test driver's statistics claim to have been taken.
@@ -60,19 +60,49 @@ def resident(conf, hypervisor_connection):
     return pollsters.memory_resident(conf)
 
 
-def test_stevedore_finds_both_pollsters():
-    found = [
-        e.name
-        for e in extension.ExtensionManager("ceilometer.poll.compute")
-        if e.entry_point.module.startswith("ceilometer_memballoon")
-    ]
-    assert sorted(found) == ["memory_resident", "memory_usage"]
+def test_stevedore_finds_a_pollster_of_each_meter_under_its_name(conf):
+    found = {
+        point.name: point.plugin(conf).meter
+        for point in extension.ExtensionManager("ceilometer.poll.compute")
+        if point.entry_point.module.startswith("ceilometer_memballoon")
+    }
+    assert found == METERS
 
 
-def test_entry_points_make_pollsters_of_their_own_names_metric(conf):
-    for point in extension.ExtensionManager("ceilometer.poll.compute"):
-        if point.entry_point.module.startswith("ceilometer_memballoon"):
-            assert point.plugin(conf).meter.name.replace(".", "_") == point.name
+def test_module_has_no_other_pollsters():
+    with pytest.raises(AttributeError, match="memory_nonsense"):
+        pollsters.memory_nonsense  # noqa: B018
+
+
+def stock_meters():
+    """Type and unit by sample name of the installed Ceilometer's own pollsters."""
+    return {
+        pollster.sample_name: (pollster.sample_type, pollster.sample_unit)
+        for pollster in vars(instance_stats).values()
+        if isinstance(pollster, type)
+        and issubclass(pollster, instance_stats.InstanceStatsPollster)
+        and pollster is not instance_stats.InstanceStatsPollster
+    }
+
+
+def test_meters_that_ceilometer_has_too_are_of_its_type_and_unit():
+    ours = {meter.name: (meter.type, meter.unit) for meter in METERS.values()}
+    stock = {name: kind for name, kind in stock_meters().items() if name in ours}
+    assert {name: ours[name] for name in stock} == stock
+
+
+def test_only_these_meters_have_a_stock_meters_name():
+    shared = {meter.name for meter in METERS.values()} & set(stock_meters())
+    # Ceilometer 24 has no memory.available.
+    assert shared | {"memory.available"} == {
+        "memory.usage", "memory.resident", "memory.available", "memory.swap.in", "memory.swap.out",
+    }  # fmt: skip
+
+
+def test_every_meter_has_a_sample_of_a_driver_that_tells_all(conf, at_last_update):
+    made = {name: getattr(pollsters, name)(conf) for name in METERS}
+    found = {name: [s.name for s in samples(pollster)] for name, pollster in made.items()}
+    assert found == {name: [meter.name] for name, meter in METERS.items()}
 
 
 def test_instances_are_discovered_as_for_the_stock_meters(usage):
@@ -153,11 +183,6 @@ def test_option_at_zero_or_below_changes_no_domain(conf, domain, period):
     conf.set_override("mem_stats_period_seconds", period, group="libvirt")
     samples(pollsters.memory_usage(conf))
     assert "<stats period" not in domain.XMLDesc(0)
-
-
-def test_volume_of_an_empty_reading_is_none(usage, resident):
-    empty = Reading({})
-    assert (usage.meter.volume(empty), resident.meter.volume(empty)) == (None, None)
 
 
 def test_option_has_novas_default(conf):

@@ -310,4 +310,4 @@ def test_guest_that_falls_silent_keeps_its_resident_memory_alone(boot, make_coll
     getattr(guest, fault)()
     wait_for(lambda: collector.readings({}, [])[guest.uuid].reason is Reason.STALE, 30, "staleness")
     reading = collector.readings({}, [])[guest.uuid]
-    assert (usage(reading.trusted), reading.trusted["rss"] > 0) == (None, True)
+    assert (usage(reading.guest), reading.host["rss"] > 0) == (None, True)

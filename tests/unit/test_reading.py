@@ -19,6 +19,8 @@ from tests.unit import recorded
 PERIOD = 10
 NOW = recorded.LAST_UPDATE + 5
 RUNNING = stats_of_bulk(recorded.RUNNING)
+#: What the host knows of it.
+HOST = {"actual": 98304, "maximum": 98304, "rss": 183192}
 
 
 def running(**changed):
@@ -53,8 +55,8 @@ def test_bulk_record_without_balloon_fields_gives_no_stats():
 
 
 def test_running_guest_is_trusted_in_all_it_says():
-    trusted = without("last_update")
-    assert judge(RUNNING, NOW, PERIOD) == Reading(trusted, None, 5)
+    guest = without("last_update", *HOST)
+    assert judge(RUNNING, NOW, PERIOD) == Reading(HOST, guest, None, 5)
 
 
 def test_usage_is_available_less_usable():
@@ -73,7 +75,7 @@ def test_usage_is_unknown_without_both_its_terms(missing):
 def test_guest_without_driver_keeps_what_the_host_knows():
     reading = judge(stats_of_bulk(recorded.NO_DRIVER), NOW, PERIOD)
     expected = {"actual": 98304, "maximum": 98304, "rss": 185360}
-    assert reading == Reading(expected, Reason.NO_GUEST_DRIVER, None)
+    assert reading == Reading(expected, {}, Reason.NO_GUEST_DRIVER, None)
 
 
 def test_domain_without_balloon_is_named_so():
@@ -83,7 +85,7 @@ def test_domain_without_balloon_is_named_so():
 
 def test_guest_that_has_never_run_is_paused():
     reading = judge(stats_of_bulk(recorded.NEVER_RUN), NOW, PERIOD, paused=True)
-    assert (reading.reason, reading.trusted["rss"]) == (Reason.PAUSED, 51504)
+    assert (reading.reason, reading.host["rss"]) == (Reason.PAUSED, 51504)
 
 
 @pytest.mark.parametrize("age", [30, -30])
@@ -98,7 +100,7 @@ def test_statistics_beyond_the_freshness_limit_are_stale(age):
 
 def test_stale_statistics_leave_only_what_the_host_knows():
     reading = judge(RUNNING, NOW + 3600, PERIOD)
-    assert reading.trusted == {"actual": 98304, "maximum": 98304, "rss": 183192}
+    assert (reading.host, reading.guest) == (HOST, {})
 
 
 def test_stale_statistics_of_a_paused_guest_are_paused():
@@ -136,12 +138,29 @@ def test_statistics_at_the_edge_of_the_plausible_are_used(changed):
     assert judge(running(**changed), NOW, PERIOD).reason is None
 
 
+@pytest.mark.parametrize("missing", [("available",), ("usable", "unused")])
+def test_driver_that_answers_without_saying_how_much_is_implausible(missing):
+    assert judge(without(*missing), NOW, PERIOD).reason is Reason.IMPLAUSIBLE
+
+
+def test_frozen_answer_without_numbers_is_that_of_no_driver():
+    # Windows with the driver, but without the balloon service.
+    stats = {name: RUNNING[name] for name in ("actual", "maximum", "rss", "last_update")}
+    assert judge(stats, NOW + 3600, PERIOD).reason is Reason.NO_GUEST_DRIVER
+
+
 def test_statistics_without_a_maximum_cannot_be_bounded():
     assert judge(without("maximum"), NOW, PERIOD).reason is Reason.IMPLAUSIBLE
 
 
 def test_absurd_value_of_the_host_is_dropped_alone():
-    assert "rss" not in judge(running(rss=2**54 - 1), NOW, PERIOD).trusted
+    assert "rss" not in judge(running(rss=2**54 - 1), NOW, PERIOD).host
+
+
+@pytest.mark.parametrize("actual", [98305, 2**54 - 1, -1])
+def test_balloon_larger_than_the_guest_or_below_nothing_is_dropped_alone(actual):
+    reading = judge(running(actual=actual), NOW, PERIOD)
+    assert (reading.reason, reading.host) == (None, {"maximum": 98304, "rss": 183192})
 
 
 def test_every_reason_has_a_remedy():
@@ -159,12 +178,12 @@ def test_any_numbers_give_usage_within_the_maximum_or_a_reason(stats, age, perio
     if "last_update" in stats:
         stats["last_update"] = recorded.LAST_UPDATE
     reading = judge(stats, recorded.LAST_UPDATE + age, period, paused=paused)
-    used = usage(reading.trusted)
+    used = usage(reading.guest)
     assert (used is None) == (reading.reason is not None)
     assert used is None or 0 <= used <= stats["maximum"]
 
 
 @given(stats=STATS, now=NUMBERS)
 def test_any_numbers_give_resident_memory_that_can_exist_or_none(stats, now):
-    rss = judge(stats, now, PERIOD).trusted.get("rss", 0)
+    rss = judge(stats, now, PERIOD).host.get("rss", 0)
     assert 0 <= rss < 2**53

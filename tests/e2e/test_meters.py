@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every meter from a real guest through the real agent, against virsh and the stock ones."""
+
+import subprocess
+
+import pytest
+
+from ceilometer_memballoon.meters import METERS
+from tests.lab.stepped import SteppedAgent
+from tests.lab.waiting import wait_for
+
+SECONDS = 60
+KIB_PER_MIB = 1024
+#: Not renewed while a test runs: what a guest reported once stays what it is.
+LONG_PERIOD = 60
+#: rss and age move between two reads; KiB and s.
+MOVES = {"rss": 8192, "age": 3}
+
+#: Statistic behind each meter that has just one, and how many of it make the unit.
+SINGLE = {
+    "memory.resident": ("rss", KIB_PER_MIB),
+    "memory.available": ("available", KIB_PER_MIB),
+    "memory.unused": ("unused", KIB_PER_MIB),
+    "memory.usable": ("usable", KIB_PER_MIB),
+    "memory.cached": ("disk_caches", KIB_PER_MIB),
+    "memory.balloon": ("actual", KIB_PER_MIB),
+    "memory.swap.in": ("swap_in", KIB_PER_MIB),
+    "memory.swap.out": ("swap_out", KIB_PER_MIB),
+    "memory.fault.major": ("major_fault", 1),
+    "memory.fault.minor": ("minor_fault", 1),
+}
+#: Those of the stock meters that the issue wants to agree; memory.available from 25 on.
+STOCK = ("memory.usage", "memory.available", "memory.swap.in", "memory.swap.out")
+
+
+def dommemstat(guest):
+    """What virsh says of the guest: KiB and counts by name."""
+    command = ["virsh", "-c", guest.hypervisor.uri, "dommemstat", guest.name]
+    done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, timeout=SECONDS)
+    return {name: int(value) for name, value in map(str.split, done.stdout.split("\n")[:-2])}
+
+
+@pytest.fixture
+def cycle(boot, hypervisor):
+    """One cycle of an agent with all meters, ours and stock, on a guest that stands still."""
+    guest = boot(period=LONG_PERIOD)
+    meters = (*METERS, *STOCK)
+    with SteppedAgent(hypervisor, meters=meters, period=LONG_PERIOD) as agent:
+        agent.cycle()
+        yield guest, agent.cycle()
+
+
+def test_every_meter_says_what_virsh_says(cycle):
+    guest, found = cycle
+    volumes = {name: values[0] for name, values in found.volumes(guest.uuid).items()}
+    said = dommemstat(guest)
+    moved = {
+        name: volumes[name] * scale - said[stat]
+        for name, (stat, scale) in SINGLE.items()
+        if abs(volumes[name] * scale - said[stat]) > MOVES.get(stat, 0)
+    }
+    assert moved == {}
+    used = said["available"] - said["usable"]
+    assert volumes["memory.usage"] * KIB_PER_MIB == used
+    assert volumes["memory.util"] == 100 * used / said["available"]
+    assert 0 <= volumes["memory.stats.age"] < LONG_PERIOD
+    assert set(volumes) == {meter.name for meter in METERS.values()}
+
+
+def test_stock_meters_agree_in_the_same_cycle(cycle):
+    guest, found = cycle
+    volumes = found.volumes(guest.uuid)
+    twice = {name: values for name, values in volumes.items() if len(values) == 2}
+    assert {name: ours for name, (ours, _) in twice.items()} == {
+        name: stock for name, (_, stock) in twice.items()
+    }
+    assert set(twice) | {"memory.available"} == set(STOCK)
+
+
+def test_every_meter_is_exported_and_leaves_with_its_guest(boot, start_agent):
+    guest, staying = boot("instance-1"), boot("instance-2")
+    agent = start_agent(interval=1, meters=tuple(METERS))
+    exported = {f"ceilometer_{name}" for name in METERS}
+
+    def exports():
+        return {uuid: {n for n, u in agent.metrics() if u == uuid} for _, uuid in agent.metrics()}
+
+    both = {guest.uuid: exported, staying.uuid: exported}
+    wait_for(lambda: exports() == both, SECONDS, "all meters", agent.log_text)
+    guest.destroy()
+    wait_for(lambda: exports() == {staying.uuid: exported}, SECONDS, "its gauges to leave")
