@@ -21,7 +21,7 @@ class Changes:
         Arguments are put in as %s; control characters in them, which a guest's name
         may bring along, are escaped so that they cannot forge lines.
         """
-        text = message % tuple(_printable(argument) for argument in arguments)
+        text = message % tuple(printable(argument) for argument in arguments)
         if self._last.get(about) != text:
             self._last[about] = text
             LOG.log(level, "%s", text)
@@ -29,7 +29,7 @@ class Changes:
     def clear(self, about: Hashable, message: str = "", *arguments: object) -> None:
         """Nothing is the matter any more; log the message if something was."""
         if self._last.pop(about, None) is not None and message:
-            text = message % tuple(_printable(argument) for argument in arguments)
+            text = message % tuple(printable(argument) for argument in arguments)
             LOG.log(logging.INFO, "%s", text)
 
     def forget_all_but(self, kept: "set[Hashable]") -> None:
@@ -37,6 +37,7 @@ class Changes:
         self._last = {about: text for about, text in self._last.items() if about in kept}
 
 
-def _printable(argument: object) -> str:
+def printable(argument: object) -> str:
+    """Text that keeps to its line: control characters are escaped as Python writes them."""
     text = str(argument)
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

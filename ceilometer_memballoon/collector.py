@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One polling cycle: read, ensure, judge; shared by all pollsters of the cycle."""
 
+import dataclasses
 import logging
 import threading
 import time
@@ -16,7 +17,7 @@ from ceilometer_memballoon import host as libvirt_host
 from ceilometer_memballoon.changes import Changes
 from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND, Unanswered
 from ceilometer_memballoon.host import Gone, Hold, Host, NotDone, Record, Refused
-from ceilometer_memballoon.period import Periods
+from ceilometer_memballoon.period import Balloon, Periods
 from ceilometer_memballoon.reading import REMEDIES, Reading, Reason, judge, no_reading
 
 LOG = log.getLogger(__name__)
@@ -35,6 +36,15 @@ ENABLED_PAUSE = 0.1
 LEVELS = {Reason.GONE: logging.DEBUG, Reason.NOT_RESPONDING: logging.WARNING}
 
 Readings = Mapping[str, Reading]
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """What was seen of one running domain; balloon: None where its XML was not read."""
+
+    record: Record
+    balloon: Balloon | None
+    reading: Reading
 
 
 class Collector:
@@ -99,33 +109,63 @@ class Collector:
         finally:
             self._lock.release()
 
-    def _collect(self, instances: Iterable[str]) -> Readings:
-        records = self._read()
-        if records is None:
-            return {}
+    def observe(self, *, enable: bool) -> list[Observation]:
+        """All running domains, those that need it switched on before if enable is set.
+
+        Raises Unanswered where libvirt gives no answer.
+        """
+        records = {record.uuid: record for record in self._host.read()}
         end = self._monotonic() + self._timeout
         held = self._read_busy(records, end)
         suspects = {
             uuid
             for uuid, record in records.items()
-            if uuid not in held and self._judge(record).reason is not None
+            if uuid not in held and self.judge(record).reason is not None
         }
-        enabled = self._periods.ensure(list(records.values()), suspects, end)
+        enabled = self._periods.ensure(list(records.values()), suspects, end, enable=enable)
         self._read_enabled(records, enabled & suspects, end)
-        readings = {uuid: no_reading(Reason.GONE) for uuid in instances}
-        readings |= {uuid: self._judge(record) for uuid, record in records.items()}
-        readings |= {uuid: no_reading(reason) for uuid, reason in held.items()}
-        self._log_reasons(readings)
-        return readings
+        return [
+            Observation(
+                record,
+                self._periods.balloon(record),
+                no_reading(held[uuid]) if uuid in held else self.judge(record),
+            )
+            for uuid, record in records.items()
+        ]
 
-    def _read(self) -> dict[str, Record] | None:
+    def judge(self, record: Record) -> Reading:
+        """What the record's statistics are worth now."""
+        balloon = self._periods.balloon(record)
+        return judge(
+            record.stats,
+            self._clock(),
+            self._periods.expected(record),
+            paused=record.paused,
+            balloon=balloon is None or balloon.is_virtio,
+        )
+
+    def wait_for_answer(self, record: Record) -> bool:
+        """Whether the guest, just switched on, has sound statistics within a second or so.
+
+        Raises as Host.read_one.
+        """
+        for _ in range(ENABLED_TRIES):
+            self._pause(ENABLED_PAUSE)
+            if self.judge(self._host.read_one(record)).reason is None:
+                return True
+        return False
+
+    def _collect(self, instances: Iterable[str]) -> Readings:
         try:
-            records = self._host.read()
+            seen = self.observe(enable=True)
         except Unanswered as error:
             self._changes.log(LIBVIRT, logging.WARNING, "No statistics from libvirt: %s", error)
-            return None
+            return {}
         self._changes.clear(LIBVIRT, "libvirt gives statistics again.")
-        return {record.uuid: record for record in records}
+        readings = {uuid: no_reading(Reason.GONE) for uuid in instances}
+        readings |= {one.record.uuid: one.reading for one in seen}
+        self._log_reasons(readings)
+        return readings
 
     def _read_busy(self, records: dict[str, Record], end: float) -> dict[str, Reason]:
         """Read the domains that the bulk read passed over; the reasons of those still unread."""
@@ -154,23 +194,14 @@ class Collector:
             if not waiting or self._monotonic() > end:
                 return
             self._pause(ENABLED_PAUSE)
-            again = self._read()
-            if again is None:
+            try:
+                again = self._host.read()
+            except Unanswered:
                 return
-            for uuid, record in again.items():
-                if uuid in waiting and self._judge(record).reason is None:
-                    records[uuid] = record
-                    waiting.discard(uuid)
-
-    def _judge(self, record: Record) -> Reading:
-        balloon = self._periods.balloon(record)
-        return judge(
-            record.stats,
-            self._clock(),
-            self._periods.expected(record),
-            paused=record.paused,
-            balloon=balloon is None or balloon.is_virtio,
-        )
+            for record in again:
+                if record.uuid in waiting and self.judge(record).reason is None:
+                    records[record.uuid] = record
+                    waiting.discard(record.uuid)
 
     def _log_reasons(self, readings: Readings) -> None:
         before, self._reasons = self._reasons, {u: r.reason for u, r in readings.items()}
@@ -203,10 +234,10 @@ def shared(conf: cfg.ConfigOpts) -> Collector:
         return _collectors[id(conf)][1]
 
 
-def from_conf(conf: cfg.ConfigOpts) -> Collector:
-    """A collector for the host and the period that the configuration names."""
+def from_conf(conf: cfg.ConfigOpts, host: Host | None = None) -> Collector:
+    """A collector for the host, if no other is given, and the period that conf names."""
     return Collector(
-        libvirt_host.from_conf(conf),
+        host or libvirt_host.from_conf(conf),
         conf.libvirt.mem_stats_period_seconds,
         conf.memballoon.libvirt_timeout,
     )

@@ -48,18 +48,27 @@ def balloon_of(xml: str) -> Balloon:
 
     Raises NotDone for what is not XML, or is XML made to exhaust its reader.
     """
-    # The XML carries text that users wrote (names, metadata): no entities, no network.
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-    try:
-        root = etree.fromstring(xml.encode(), parser)
-    except etree.XMLSyntaxError as error:
-        raise NotDone(f"not XML: {error}") from error
-    element = root.find("./devices/memballoon")
+    element = _parse(xml).find("./devices/memballoon")
     if element is None:
         return Balloon("none", 0)
     stats = element.find("./stats")
     period = 0 if stats is None else int(stats.get("period", "0"))
     return Balloon(element.get("model", "none"), period)
+
+
+def display_name(xml: str) -> str | None:
+    """What its user called the instance, by Nova's metadata, if it has any. Raises NotDone."""
+    name = _parse(xml).findtext("./metadata/{*}instance/{*}name")
+    return None if name is None else str(name)
+
+
+def _parse(xml: str) -> etree._Element:
+    # The XML carries text that users wrote (names, metadata): no entities, no network.
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+    try:
+        return etree.fromstring(xml.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise NotDone(f"not XML: {error}") from error
 
 
 class Periods:
@@ -85,12 +94,20 @@ class Periods:
         balloon = self.balloon(record)
         return self._period if self._period > 0 or balloon is None else balloon.period
 
-    def ensure(self, records: Sequence[Record], suspects: Container[str], end: float) -> set[str]:
+    def ensure(
+        self,
+        records: Sequence[Record],
+        suspects: Container[str],
+        end: float,
+        *,
+        enable: bool = True,
+    ) -> set[str]:
         """Set the periods that differ from the option's; the uuids of those set now.
 
         Looked at are domains not seen since they booted, and the suspects, given by
-        uuid. Nothing is begun after the end, a monotonic time: the rest is for the
-        next cycle, as is all that libvirt does not answer.
+        uuid; with enable at False that is all. Nothing is begun after the end, a
+        monotonic time: the rest is for the next cycle, as is all that libvirt does not
+        answer.
         """
         self._forget_all_but(records)
         done: set[str] = set()
@@ -98,7 +115,7 @@ class Periods:
             for record in records:
                 if self._monotonic() < end and self._is_to_be_seen(record, suspects):
                     self._look(record)
-            wanting = [record for record in records if self._differs(record)]
+            wanting = [record for record in records if enable and self._differs(record)]
             if wanting and self._monotonic() >= self._refused_until:
                 self._set_all(wanting, end, done)
         except Unanswered as error:

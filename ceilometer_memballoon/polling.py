@@ -2,8 +2,18 @@
 """What a polling.yaml selects beside this plugin's pollsters, and which line is wrong."""
 
 import fnmatch
+import importlib.metadata
 from collections.abc import Iterable
 from typing import Any
+
+
+def stock_pollsters() -> set[str]:
+    """Names of the pollsters on this machine that are not this plugin's."""
+    return {
+        point.name
+        for point in importlib.metadata.entry_points(group="ceilometer.poll.compute")
+        if not point.module.startswith("ceilometer_memballoon.")
+    }
 
 
 def doubles(sources: Iterable[Any], meter: str) -> list[str]:

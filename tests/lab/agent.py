@@ -94,7 +94,7 @@ class Agent:
 
     program: a ceilometer-polling other than this environment's; prefix: words before
     it, that make it another user's; environment: further variables for it; options:
-    as configure().
+    as configure(). config, log: the paths of its ceilometer.conf and its log.
     """
 
     def __init__(
@@ -107,11 +107,11 @@ class Agent:
         **options: Any,
     ) -> None:
         self.port = _free_port()
-        config, self.log = configure(hypervisor, port=self.port, **options)
+        self.config, self.log = configure(hypervisor, port=self.port, **options)
         command = str(program or pathlib.Path(sys.executable).with_name("ceilometer-polling"))
         self.environment = {**os.environ, **(environment or {})}
         self.command = [*prefix, command, "--polling-namespaces", "compute"]
-        self.command += ["--config-file", str(config)]
+        self.command += ["--config-file", str(self.config)]
         self._process = self._start()
 
     @property

@@ -3,7 +3,9 @@
 
 import contextlib
 import os
+import pathlib
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -24,7 +26,8 @@ That was the real ceilometer-polling with this plugin on real QEMU guests.
 On a compute node:
   1. pip install ceilometer-memballoon     into the environment of the polling agent
   2. copy etc/ceilometer/polling.yaml      or add its two meters to your own
-  3. restart the polling agent             guests without statistics get them switched on
+  3. ceilometer-memballoon check           what is missing, and what to do about it
+  4. restart the polling agent             guests without statistics get them switched on
 README.rst has the options, the rights the agent needs and what each reason means.
 """
 
@@ -61,6 +64,7 @@ def _run() -> None:
         with Agent(hypervisor, interval=INTERVAL, period=PERIOD) as agent:
             wait_for(agent.metrics, 60, "the agent's first samples", agent.log_text)
             _watch(agent, guests)
+            _ask(agent)
         _say("Taking it all down")
 
 
@@ -72,6 +76,15 @@ def _watch(agent: Agent, guests: list[Guest]) -> None:
         climbing.take(STEP_MIB)
         time.sleep(INTERVAL)
     _show(agent, guests, 0)
+
+
+def _ask(agent: Agent) -> None:
+    """Show the operator's command; the table before it is what the agent has exported."""
+    program = pathlib.Path(sys.executable).with_name("ceilometer-memballoon")
+    for words in (["guest", "list"], ["guest", "show", "driverless"]):
+        print(f"\n$ ceilometer-memballoon {' '.join(words)}", flush=True)
+        command = [str(program), "--config-file", str(agent.config), *words]
+        subprocess.run(command, check=True, timeout=60)
 
 
 def _show(agent: Agent, guests: list[Guest], left: int) -> None:

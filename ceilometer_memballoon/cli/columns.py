@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cells that are short in a table, for people, and whole in JSON, YAML, CSV and values."""
+
+import os
+import sys
+import textwrap
+from typing import Any
+
+from cliff import columns
+
+from ceilometer_memballoon.changes import printable
+
+OK = "ok"
+YELLOW, PLAIN = "\033[33m", "\033[0m"
+#: Enough of a uuid to tell the guests of a host apart.
+UUID_DIGITS = 8
+NAME_LETTERS = 14
+TEXT_LETTERS = 64
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+class Cell(columns.FormattableColumn):  # type: ignore[misc]
+    """A value that may be missing: '-' in a table, null elsewhere, last in order."""
+
+    def __lt__(self, other: Any) -> bool:
+        mine, others = self._value, other._value
+        return mine is not None and (others is None or mine < others)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cell) and bool(self._value == other._value)
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def human_readable(self) -> str:
+        """The table's form."""
+        return "-" if self._value is None else self._shown()
+
+    def _shown(self) -> str:
+        return printable(self._value)
+
+
+class Uuid(Cell):
+    """An instance's uuid, by its first digits."""
+
+    def _shown(self) -> str:
+        return str(self._value)[:UUID_DIGITS]
+
+
+class Name(Cell):
+    """What a user called an instance: long, or with anything in it."""
+
+    def _shown(self) -> str:
+        text = printable(self._value)
+        return text if len(text) <= NAME_LETTERS else text[: NAME_LETTERS - 1] + "…"
+
+
+class Text(Cell):
+    """Sentences, in lines."""
+
+    def _shown(self) -> str:
+        return textwrap.fill(str(self._value), TEXT_LETTERS)
+
+
+class Number(Cell):
+    """One decimal."""
+
+    def _shown(self) -> str:
+        return f"{self._value:.1f}"
+
+
+class Duration(Cell):
+    """Seconds, in the largest unit of which there are two at least."""
+
+    def _shown(self) -> str:
+        seconds, unit = next(
+            (seconds, unit) for seconds, unit in UNITS if seconds == 1 or self._value >= 2 * seconds
+        )
+        return f"{self._value // seconds} {unit}"
+
+
+class Whole(Cell):
+    """No decimals."""
+
+    def _shown(self) -> str:
+        return f"{self._value:.0f}"
+
+
+class Verdict(Cell):
+    """'ok' or the reason, which stands out on a terminal."""
+
+    def _shown(self) -> str:
+        wants_colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        if self._value == OK or not wants_colour:
+            return str(self._value)
+        return f"{YELLOW}{self._value}{PLAIN}"

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's command, as a process, on a lab guest of each kind."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from ceilometer_memballoon.period import balloon_of
+from ceilometer_memballoon.reading import REMEDIES, Reason
+from tests.lab.agent import configure
+from tests.lab.guest import Guest
+from tests.lab.waiting import wait_for
+
+PROGRAM = str(pathlib.Path(sys.executable).with_name("ceilometer-memballoon"))
+SECONDS = 60
+DEADLINE = 2.0
+MIB = 2**20
+
+#: Each kind of guest, and the verdict that it should have.
+KINDS = {
+    "healthy": ({"period": 10}, "ok"),
+    "off": ({"period": None}, "stale"),
+    "driverless": ({"driver": False}, "no guest driver"),
+    "deviceless": ({"model": "none", "period": None}, "no balloon device"),
+    "paused": ({"paused": True}, "paused"),
+    "forger": ({"forge": True, "period": 1}, "implausible"),
+    "hung": ({"period": 10}, "not responding"),
+    "panicked": ({"period": 10}, "stale"),
+}
+
+
+@pytest.fixture(scope="module")
+def guests(hypervisor):
+    """A guest of each kind, by kind; the hung one hangs."""
+    booting = {
+        kind: Guest(hypervisor, f"instance-{number}", display_name=kind, **how)
+        for number, (kind, (how, _)) in enumerate(KINDS.items())
+    }
+    for kind, guest in booting.items():
+        if kind != "paused":
+            guest.wait_until_up()
+    booting["forger"].forge(available=200 * MIB, usable=20 * MIB)
+    booting["panicked"].panic()
+    booting["hung"].hang()
+    yield booting
+    booting["hung"].unhang()
+    for guest in booting.values():
+        guest.destroy()
+
+
+@pytest.fixture(scope="module")
+def config(hypervisor, guests):
+    """A ceilometer.conf for them, with the default period."""
+    return configure(hypervisor, timeout=DEADLINE)[0]
+
+
+@pytest.fixture(scope="module")
+def settled(config, guests):
+    """What 'guest list' says once the silent guests' last statistics are old."""
+    expected = {kind: verdict for kind, (_, verdict) in KINDS.items()}
+    wait_for(lambda: verdicts(config) == expected, SECONDS, f"{expected}", lambda: table(config))
+    return {guest["Name"]: guest for guest in listed(config)}
+
+
+def run(config, *words):
+    command = [PROGRAM, "--config-file", str(config), *words]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=SECONDS,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def listed(config, *words):
+    return json.loads(run(config, "guest", "list", "-f", "json", *words).stdout)
+
+
+def table(config):
+    return run(config, "guest", "list").stdout
+
+
+def verdicts(config):
+    return {guest["Name"]: guest["Verdict"] for guest in listed(config)}
+
+
+def test_list_names_the_true_reason_of_every_kind_of_guest(settled):
+    found = {name: guest["Verdict"] for name, guest in settled.items()}
+    assert found == {kind: verdict for kind, (_, verdict) in KINDS.items()}
+
+
+def test_list_fits_into_a_hundred_columns(settled, config, measured):
+    text = table(config)
+    measured("guest list", "\n" + text)
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_list_changes_nothing(settled, guests):
+    assert balloon_of(guests["off"].live_xml()).period == 0
+
+
+def test_list_tells_whether_the_period_is_the_options(settled):
+    found = {kind: settled[kind]["Period is option's"] for kind in ("healthy", "off", "deviceless")}
+    assert found == {"healthy": True, "off": False, "deviceless": None}
+
+
+def test_problems_are_listed_alone(settled, config):
+    names = {guest["Name"] for guest in listed(config, "--problem")}
+    assert names == set(KINDS) - {"healthy"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, verdict) in KINDS.items() if verdict != "ok"])
+def test_show_says_what_to_do_about_each(settled, config, kind):
+    shown = json.loads(run(config, "guest", "show", kind, "-f", "json").stdout)
+    assert shown["what to do"] == REMEDIES[Reason(KINDS[kind][1])]
+
+
+def test_show_has_the_meters_of_a_healthy_guest(settled, config):
+    shown = json.loads(run(config, "guest", "show", "healthy", "-f", "json").stdout)
+    used = (shown["libvirt: available"] - shown["libvirt: usable"]) / 1024
+    assert [v for n, v in shown.items() if n.startswith("memory.usage")] == [used]
+
+
+def test_enable_switches_on_what_can_be_and_says_why_the_rest_is_not(settled, config, guests):
+    words = ("off", "healthy", "deviceless", "hung")
+    done = run(config, "guest", "enable", *words, "-f", "json")
+    results = {guest["Name"]: guest["Result"] for guest in json.loads(done.stdout)}
+    assert results == {
+        "off": "set to 10 s, answered",
+        "healthy": "is at 10 s already",
+        "deviceless": "left alone: no balloon device",
+        "hung": "left alone: not responding",
+    }
+    assert done.returncode == 0
+    assert balloon_of(guests["off"].live_xml()).period == 10
+
+
+def test_more_hung_than_the_cap_is_one_line_with_the_remedy(boot, hypervisor):
+    hung = [boot(f"more-{number}", wait=False, paused=True) for number in range(5)]
+    for guest in hung:
+        guest.hang()
+    try:
+        done = run(configure(hypervisor, timeout=DEADLINE / 2)[0], "guest", "list")
+    finally:
+        for guest in hung:
+            guest.unhang()
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "'virsh domcontrol DOMAIN' names the QEMU that does not answer" in done.stderr
+
+
+def test_check_warns_of_refused_write_access(privileged):
+    hypervisor = privileged(
+        'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
+    )
+    config, _ = configure(hypervisor, uri="qemu:///system")
+    done = subprocess.run(
+        [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],
+        check=False, capture_output=True, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "let this user write to libvirt" in " ".join(done.stdout.replace("|", "").split())

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's command, as a process, on libvirt's test driver."""
+
+import csv
+import io
+import json
+import logging
+import pathlib
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from ceilometer_memballoon.cli.main import main
+
+UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
+SECONDS = 120
+PROGRAM = str(pathlib.Path(sys.executable).with_name("ceilometer-memballoon"))
+DOMAIN = """
+<domain type="test">
+  <name>instance-{number:08x}</name>
+  <uuid>00000000-0000-0000-0000-{number:012d}</uuid>
+  <metadata>
+    <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+      <nova:name>{name}</nova:name>
+    </nova:instance>
+  </metadata>
+  <memory>1048576</memory>
+  <os><type>hvm</type></os>
+  <devices><memballoon model="virtio"/></devices>
+</domain>
+"""
+
+
+@pytest.fixture
+def configure(tmp_path):
+    """Write a ceilometer.conf for that libvirt with further lines; its path."""
+
+    def write(uri="test:///default", lines=""):
+        path = tmp_path / "ceilometer.conf"
+        path.write_text(f"[DEFAULT]\nlibvirt_uri = {uri}\n{lines}")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run(capfd):
+    """Run the command with that configuration in this process: its status, output, errors."""
+
+    def run_it(config, *words):
+        capfd.readouterr()
+        status = main(["--config-file", str(config), *words])
+        stdout, stderr = capfd.readouterr()
+        return SimpleNamespace(returncode=status, stdout=stdout, stderr=stderr)
+
+    root, own = logging.getLogger(), logging.getLogger("ceilometer_memballoon")
+    handlers = list(root.handlers)
+    yield run_it
+    root.handlers[:] = handlers
+    own.setLevel(logging.NOTSET)
+
+
+def run_process(*words, **options):
+    return subprocess.run(
+        [PROGRAM, *words], check=False, capture_output=True, text=True, timeout=SECONDS,
+        stdin=subprocess.DEVNULL, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def node_of(configure, tmp_path):
+    """The configuration for a test driver with domains of these names."""
+
+    def make(*names):
+        domains = [DOMAIN.format(number=n, name=name) for n, name in enumerate(names, 1)]
+        path = tmp_path / "node.xml"
+        path.write_text(f"<node>{''.join(domains)}</node>")
+        return configure(f"test://{path}")
+
+    return make
+
+
+def parsed(text, form):
+    if form == "json":
+        return json.loads(text)
+    if form == "yaml":
+        return yaml.safe_load(text)
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "csv"])
+def test_list_has_every_column_in_every_format(run, configure, form):
+    done = run(configure(), "guest", "list", "-f", form)
+    (guest,) = parsed(done.stdout, form)
+    found = (guest["Instance"], guest["Domain"], guest["Balloon"], guest["Verdict"])
+    assert found == (UUID, "test", "virtio", "stale")
+    assert len(guest) == 13
+
+
+def test_list_in_values_is_whole(run, configure):
+    done = run(configure(), "guest", "list", "-f", "value", "-c", "Instance", "-c", "Verdict")
+    assert done.stdout == f"{UUID} stale\n"
+
+
+def test_list_of_three_hundred_guests_has_a_row_each(run, node_of):
+    done = run(node_of(*(f"guest-{n}" for n in range(300))), "guest", "list", "-f", "json")
+    assert len(json.loads(done.stdout)) == 300
+
+
+def test_list_is_sorted_by_the_column_asked_for(run, node_of):
+    done = run(node_of("c", "a", "b"), "guest", "list", "--sort-column", "name", "-f", "json")
+    assert [guest["Name"] for guest in json.loads(done.stdout)] == ["a", "b", "c"]
+
+
+def test_table_fits_into_a_hundred_columns_and_keeps_names_to_their_line(run, node_of):
+    done = run(node_of("a name as long as its user liked, and longer", "two&#10;lines"),
+               "guest", "list")  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert (len(lines), max(map(len, lines)) <= 100) == (6, True)
+    assert "two\\nlines" in done.stdout
+
+
+def test_table_has_no_colour_in_a_pipe(run, configure):
+    assert "\033" not in run(configure(), "guest", "list").stdout
+
+
+@pytest.mark.parametrize(("filters", "count"), [((), 1), (("any",), 1), (("paused",), 0)])
+def test_list_can_be_filtered_by_verdict(run, configure, filters, count):
+    done = run(configure(), "guest", "list", "--problem", *filters, "-f", "json")
+    assert len(json.loads(done.stdout)) == count
+
+
+@pytest.mark.parametrize("word", [UUID, UUID[:6], "test"])
+def test_show_finds_a_guest_by_its_uuid_or_name(run, configure, word):
+    done = run(configure(), "guest", "show", word, "-f", "json")
+    assert json.loads(done.stdout)["instance"] == UUID
+
+
+def test_show_says_what_to_do(run, configure):
+    shown = json.loads(run(configure(), "guest", "show", "test", "-f", "json").stdout)
+    assert shown["verdict"] == "stale"
+    assert "statistics period is off" in shown["what to do"]
+
+
+def test_show_has_the_raw_statistics(run, configure, domain):
+    shown = json.loads(run(configure(), "guest", "show", "test", "-f", "json").stdout)
+    raw = {n.removeprefix("libvirt: "): v for n, v in shown.items() if n.startswith("libvirt: ")}
+    assert raw == {**domain.memoryStats(), "maximum": domain.maxMemory()}
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("guest", "show", "nobody"), "no running domain here is called nobody; see 'guest list'"),
+        (("guest", "enable", "--all"), "say --yes where nobody can be asked"),
+    ],
+)
+def test_error_is_one_line_with_the_remedy(configure, words, error):
+    done = run_process("--config-file", str(configure()), *words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert error in done.stderr
+
+
+def test_ambiguous_name_is_answered_with_the_uuids(run, node_of):
+    done = run(node_of("twin", "twin"), "guest", "show", "twin")
+    assert "00000000-0000-0000-0000-000000000001, 0000" in done.stderr
+    assert done.returncode == 1
+
+
+def test_libvirt_that_cannot_be_reached_is_one_line(configure):
+    nowhere = configure("qemu+unix:///session?socket=/nowhere")
+    done = run_process("--config-file", str(nowhere), "guest", "list")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "is libvirtd running" in done.stderr
+
+
+def test_configuration_that_is_not_there_is_one_line(tmp_path):
+    done = run_process("--config-file", str(tmp_path / "nowhere.conf"), "guest", "list")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "nowhere.conf" in done.stderr
+
+
+def test_enable_with_the_option_off_changes_nothing_and_says_so(run, configure):
+    off = configure(lines="[libvirt]\nmem_stats_period_seconds = 0\n")
+    done = run(off, "guest", "enable", "test")
+    assert done.returncode == 1
+    assert "set it above zero" in done.stderr
+
+
+def test_enable_sets_the_period(run, configure):
+    done = run(configure(), "guest", "enable", "test", "-f", "value", "-c", "Result")
+    # The test driver's guest answers from 1989.
+    assert (done.returncode, done.stdout) == (0, "set to 10 s, no answer yet\n")
+
+
+def test_enable_all_sets_every_guest_with_yes(run, node_of):
+    done = run(node_of("a", "b"), "guest", "enable", "--all", "--yes", "-f", "json")
+    results = [guest["Result"] for guest in json.loads(done.stdout)]
+    assert results == ["set to 10 s, no answer yet"] * 2
+
+
+def test_without_a_command_the_help_is_shown():
+    done = subprocess.run(
+        [PROGRAM], check=False, capture_output=True, text=True, timeout=SECONDS,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "guest list" in done.stdout
+
+
+def test_completion_is_a_shell_script():
+    script = run_process("complete").stdout
+    subprocess.run(["bash", "-n"], input=script, check=True, text=True, timeout=SECONDS)
+    assert "guest" in script
+
+
+# The check of the installation.
+
+
+@pytest.fixture
+def installed(configure, tmp_path):
+    """The configuration of a node with a polling.yaml of these meters."""
+
+    def write(*meters, interval=60, lines="", **options):
+        polling = tmp_path / "polling.yaml"
+        source = {"name": "all", "interval": interval, "meters": list(meters)}
+        polling.write_text(yaml.safe_dump({"sources": [source]}))
+        pipeline = tmp_path / "pipeline.yaml"
+        pipeline.write_text(yaml.safe_dump({"sinks": [{"publishers": ["prometheus://here"]}]}))
+        return configure(
+            lines=f"pipeline_cfg_file = {pipeline}\n[polling]\ncfg_file = {polling}\n{lines}",
+            **options,
+        )
+
+    return write
+
+
+def details(done):
+    """The check's table as one line of text."""
+    return " ".join(done.stdout.replace("|", " ").split())
+
+
+def test_sound_installation_passes(run, installed):
+    done = run(installed("memory_usage", "memory_resident"), "check")
+    assert done.returncode == 0
+    assert "polling.yaml selects memory_resident, memory_usage." in details(done)
+
+
+def test_unreachable_libvirt_fails(run, installed):
+    done = run(installed("memory_usage", uri="test:///no/such/file.xml"), "check")
+    assert done.returncode == 2
+    assert "Start libvirtd" in details(done)
+
+
+def test_stock_pollster_beside_ours_is_a_warning_with_the_line(run, installed):
+    done = run(installed("memory_usage", "memory.usage"), "check")
+    assert done.returncode == 1
+    assert "remove the line '- memory.usage' from source all" in details(done)
+
+
+def test_polling_without_our_pollsters_fails(run, installed):
+    done = run(installed("cpu"), "check")
+    assert done.returncode == 2
+    assert "Add memory_usage and memory_resident" in details(done)
+
+
+def test_polling_yaml_that_ceilometer_refuses_fails(run, installed):
+    done = run(installed("memory_usage", "!cpu"), "check")
+    assert done.returncode == 2
+    assert "polling.yaml cannot be used" in details(done)
+
+
+def test_interval_below_the_period_is_a_warning(run, installed):
+    done = run(installed("memory_usage", interval=5), "check")
+    assert done.returncode == 1
+    assert "polled each 5 s, but guests report each 10 s" in details(done)
+
+
+def test_period_and_its_origin_are_told(run, installed, tmp_path):
+    lines = "[libvirt]\nmem_stats_period_seconds = 0\n"
+    done = run(installed("memory_usage", lines=lines), "check")
+    assert done.returncode == 1
+    assert f"is0,by{tmp_path}/ceilometer.conf" in details(done).replace(" ", "")
+
+
+def test_meter_that_gnocchi_would_drop_is_a_warning(run, installed, tmp_path):
+    config = installed("memory_usage", "memory_stats_age")
+    (tmp_path / "pipeline.yaml").write_text(
+        yaml.safe_dump({"sinks": [{"publishers": ["gnocchi://?archive_policy=low"]}]})
+    )
+    done = run(config, "check")
+    assert done.returncode == 1
+    assert "would drop memory.stats.age" in details(done)
+
+
+def test_own_definitions_of_gnocchis_publisher_are_the_ones_looked_at(run, installed, tmp_path):
+    config = installed("memory_stats_age")
+    own = tmp_path / "own.yaml"
+    own.write_text("resources: [{resource_type: instance, metrics: {memory.stats.age: }}]\n")
+    (tmp_path / "pipeline.yaml").write_text(
+        yaml.safe_dump({"sinks": [{"publishers": [f"gnocchi://?resources_definition_file={own}"]}]})
+    )
+    assert run(config, "check").returncode == 0
