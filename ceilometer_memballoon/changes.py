@@ -15,8 +15,15 @@ class Changes:
     def __init__(self) -> None:
         self._last: dict[Hashable, str] = {}
 
-    def log(self, about: Hashable, level: int, message: str, *arguments: object) -> None:
-        """Log the message unless it is the last one logged about that thing.
+    def log(
+        self,
+        about: Hashable,
+        level: int,
+        message: str,
+        *arguments: object,
+        trace: bool = False,
+    ) -> None:
+        """Log the message, with the exception's trace on demand, unless it was the last one.
 
         Arguments are put in as %s; control characters in them, which a guest's name
         may bring along, are escaped so that they cannot forge lines.
@@ -24,7 +31,7 @@ class Changes:
         text = message % tuple(printable(argument) for argument in arguments)
         if self._last.get(about) != text:
             self._last[about] = text
-            LOG.log(level, "%s", text)
+            LOG.log(level, "%s", text, exc_info=trace)
 
     def clear(self, about: Hashable, message: str = "", *arguments: object) -> None:
         """Nothing is the matter any more; log the message if something was."""

@@ -117,19 +117,17 @@ class Collector:
         records = {record.uuid: record for record in self._host.read()}
         end = self._monotonic() + self._timeout
         held = self._read_busy(records, end)
-        suspects = {
-            uuid
+        readings = {
+            uuid: no_reading(held[uuid]) if uuid in held else self.judge(record)
             for uuid, record in records.items()
-            if uuid not in held and self.judge(record).reason is not None
         }
+        suspects = {u for u, r in readings.items() if r.reason is not None and u not in held}
         enabled = self._periods.ensure(list(records.values()), suspects, end, enable=enable)
         self._read_enabled(records, enabled & suspects, end)
+        # More is known of these now: their balloons, and what was read again.
+        readings |= {uuid: self.judge(records[uuid]) for uuid in suspects}
         return [
-            Observation(
-                record,
-                self._periods.balloon(record),
-                no_reading(held[uuid]) if uuid in held else self.judge(record),
-            )
+            Observation(record, self._periods.balloon(record), readings[uuid])
             for uuid, record in records.items()
         ]
 

@@ -3,7 +3,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any, TypeVar
 
@@ -17,7 +17,8 @@ MOST_LEFT_BEHIND = 4
 STOPPED = "this process is ending"
 TOO_MANY = (
     "%d calls to libvirt are stuck, and nothing more is asked until one returns. "
-    "'virsh domcontrol DOMAIN' names the QEMU that does not answer"
+    "'virsh domcontrol DOMAIN' names the QEMU that does not answer; where all do, libvirt is "
+    "slow, and [memballoon] libvirt_timeout too short for it"
 )
 
 
@@ -72,15 +73,15 @@ class Calls:
         raised at once; after stop() Stopped is.
         """
         outcome: futures.Future[T] = futures.Future()
-        self._begin(outcome)
         # A daemon thread and not an executor's: those are joined at exit.
-        threading.Thread(
+        thread = threading.Thread(
             target=self._work, args=(function, outcome, abandoned), daemon=True
-        ).start()
-        with contextlib.suppress(futures.TimeoutError, futures.CancelledError):
-            outcome.exception(seconds)
+        )
+        with self._counted(outcome):
+            thread.start()
+            with contextlib.suppress(futures.TimeoutError, futures.CancelledError):
+                outcome.exception(seconds)
         with self._lock:
-            self._waited_for.discard(outcome)
             # A future that nobody marked as running can be cancelled until it has
             # its result: whether a call was in time is decided here, once.
             if outcome.cancel():
@@ -88,7 +89,8 @@ class Calls:
                 raise self._missed(seconds)
         return outcome.result()
 
-    def _begin(self, outcome: "futures.Future[Any]") -> None:
+    @contextlib.contextmanager
+    def _counted(self, outcome: "futures.Future[Any]") -> Iterator[None]:
         with self._lock:
             if self._stopped:
                 raise Stopped(STOPPED)
@@ -96,6 +98,11 @@ class Calls:
             if self.left_behind + len(self._waited_for) >= self._most:
                 raise TooManyLeftBehind(TOO_MANY % self.left_behind)
             self._waited_for.add(outcome)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waited_for.discard(outcome)
 
     def _missed(self, seconds: float) -> Unanswered:
         if self._stopped:

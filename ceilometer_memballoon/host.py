@@ -107,7 +107,10 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         """Whether nothing is stuck on it and libvirtd still holds the other end."""
-        return not self._stuck and self._raw.isAlive() == 1
+        try:
+            return not self._stuck and self._raw.isAlive() == 1
+        except libvirt.libvirtError:
+            return False
 
     def ask(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
         """What the question returns or raises. Raises Unanswered past so many seconds."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one pollster that serves all meters, and the entry points that make it each one's."""
 
+import contextlib
 import functools
 import logging
 import time
@@ -11,14 +12,14 @@ from ceilometer import sample
 from ceilometer.compute.pollsters.util import make_sample_from_instance
 from ceilometer.polling import plugin_base
 from oslo_config import cfg
-from oslo_log import log
 
 from ceilometer_memballoon import collector, opts, polling
 from ceilometer_memballoon.changes import Changes
 from ceilometer_memballoon.meters import METERS, Meter
 from ceilometer_memballoon.reading import Reading
 
-LOG = log.getLogger(__name__)
+#: What a message may be about, besides instances and remedies.
+CYCLE = "cycle"
 
 
 class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
@@ -30,8 +31,10 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         self.meter = meter
         self._changes = Changes()
         opts.register(conf)
-        # Here, in the agent's main thread, so that it hears of the agent's end.
-        collector.shared(conf)
+        # Here, in the agent's main thread, so that it hears of the agent's end. Options
+        # that have no sense are told when polling: an exception here ends the agent.
+        with contextlib.suppress(cfg.Error, ValueError):
+            collector.shared(conf)
 
     @property
     def default_discovery(self) -> str:
@@ -48,10 +51,19 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         """
         try:
             self._warn_of_doubles(manager)
-            return self._samples(cache, list(resources))
+            samples = self._samples(cache, list(resources))
         except Exception as error:
-            LOG.exception("No samples of %s in this cycle: %s", self.meter.name, error)
+            self._changes.log(
+                CYCLE,
+                logging.ERROR,
+                "No samples of %s: %s",
+                self.meter.name,
+                repr(error),
+                trace=True,
+            )
             return []
+        self._changes.clear(CYCLE)
+        return samples
 
     def _warn_of_doubles(self, manager: Any) -> None:
         """Once for a meter that a stock pollster, loaded and selected, emits as well."""

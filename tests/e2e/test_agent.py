@@ -36,6 +36,7 @@ def test_guest_without_a_period_is_switched_on_and_reported(boot, start_agent):
     assert balloon_of(guest.live_xml()).period == 5
 
 
+@pytest.mark.purging_exporter
 def test_guest_is_untouched_and_goes_stale_with_the_option_off(boot, start_agent):
     guest = boot(period=None)
     before = guest.live_xml()
@@ -55,6 +56,7 @@ def test_guest_without_driver_has_its_reason_logged_once(boot, start_agent):
     assert agent.reason(guest.uuid) == Reason.NO_GUEST_DRIVER.value
 
 
+@pytest.mark.purging_exporter
 def test_gauges_leave_with_the_last_guest(boot, start_agent):
     guest = boot()
     agent = start_agent()

@@ -77,6 +77,7 @@ def test_stock_meters_agree_in_the_same_cycle(cycle):
     assert set(twice) | {"memory.available"} == set(STOCK)
 
 
+@pytest.mark.purging_exporter
 def test_every_meter_is_exported_and_leaves_with_its_guest(boot, start_agent):
     guest, staying = boot("instance-1"), boot("instance-2")
     agent = start_agent(interval=1, meters=tuple(METERS))

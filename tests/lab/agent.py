@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real ceilometer-polling on a lab, read through its Prometheus exporter.
 
-No broker, Keystone or Nova: instances are discovered from libvirt's metadata.
+No broker or Keystone: instances are discovered from libvirt's metadata.
 """
 
 import os
@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from prometheus_client import parser
 
+from tests.lab import nova
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.waiting import wait_for
 
@@ -45,6 +46,9 @@ prometheus_listen_addresses = 127.0.0.1:{port}
 mem_stats_period_seconds = {period}
 [memballoon]
 libvirt_timeout = {timeout}
+[service_credentials]
+auth_type = none
+endpoint = {nova}
 """
 
 
@@ -83,6 +87,7 @@ def configure(
             exporter=bool(port),
             port=port,
             period=period,
+            nova=nova.endpoint(),
             polling_options=polling_options,
         )
     )

@@ -163,8 +163,17 @@ def test_no_exception_leaves_get_samples(monkeypatch, resident, caplog):
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(collector, "shared", fail)
-    assert samples(resident) == []
-    assert caplog.messages == ["No samples of memory.resident in this cycle: a bug"]
+    assert (samples(resident), samples(resident)) == ([], [])
+    assert caplog.messages == ["No samples of memory.resident: ZeroDivisionError('a bug')"]
+
+
+def test_option_without_sense_ends_no_agent_and_is_told(tmp_path, capfd):
+    config = tmp_path / "ceilometer.conf"
+    config.write_text("[libvirt]\nmem_stats_period_seconds = soon\n")
+    conf = service.prepare_service(["test"], config_files=[str(config)])
+    assert samples(pollsters.memory_usage(conf)) == []
+    # Ceilometer has set up its own logging by now.
+    assert "ERROR ceilometer_memballoon" in capfd.readouterr().out
 
 
 def test_pollsters_with_one_configuration_share_one_collector(conf):

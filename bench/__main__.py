@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the benchmark: ``python -m bench [--guests 1,5,10] [--rounds N] [--into FOLDER]``."""
+
+import argparse
+import pathlib
+import sys
+
+from bench import report, simulated
+from bench.contestants import METERS_OF, PLUGIN, STOCK, Cost, calls, contestants, race
+from bench.special import special_laps
+from tests.lab.guest import Guest
+from tests.lab.hypervisor import Hypervisor, missing_packages
+
+GUESTS = (1, 5, 10, 20, 40, 80)
+#: Where the bars of issue 6 and the special cases are measured.
+MANY = 40
+ROUNDS = 15
+SIMULATED = (100, 300, 1000, 2000)
+
+
+def main() -> int:
+    """Boot, measure and report; the exit status."""
+    arguments = _arguments()
+    if missing := missing_packages():
+        print(f"The benchmark needs these packages: apt-get install {' '.join(missing)}")
+        return 1
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running.")
+        return 130
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--guests",
+        type=lambda text: tuple(int(word) for word in text.split(",")),
+        default=GUESTS,
+        help="numbers of guests, rising; 80 take about 15 GiB (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="laps of each contestant (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--into", type=pathlib.Path, default=pathlib.Path("bench-results"),
+        help="folder for the table and the plots (default: %(default)s)",
+    )  # fmt: skip
+    return parser.parse_args()
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    curve: dict[int, dict[str, Cost]] = {}
+    rpcs: dict[int, dict[str, int]] = {}
+    special: dict[str, Cost] = {}
+    with Hypervisor() as hypervisor:
+        guests: list[Guest] = []
+        for count in arguments.guests:
+            _say(f"Booting up to {count} guests, then {arguments.rounds} rounds")
+            _boot(hypervisor, guests, count)
+            with contestants(hypervisor) as laps:
+                curve[count] = race(laps, arguments.rounds)
+            rpcs[count] = {n: calls(hypervisor, METERS_OF[n]) for n in (PLUGIN, STOCK)}
+            if count == min(MANY, arguments.guests[-1]):
+                _say("Special cases: a hung guest, guests to be enabled, threads")
+                special = special_laps(hypervisor, guests)
+    _say("Simulated: beyond one machine's guests")
+    beyond = {count: simulated.race(curve, count, arguments.rounds) for count in SIMULATED}
+    memory = simulated.memory()
+    text = report.table(curve, rpcs, special, beyond, memory)
+    print(text)
+    arguments.into.mkdir(parents=True, exist_ok=True)
+    (arguments.into / "benchmark.txt").write_text(text)
+    report.plot(curve, arguments.into)
+    print(f"Table and plots are in {arguments.into}/")
+    return 0
+
+
+def _boot(hypervisor: Hypervisor, guests: list[Guest], count: int) -> None:
+    # Two at a time, as many as there are processors: all at once they take longer.
+    while len(guests) < count:
+        batch = [
+            Guest(hypervisor, f"instance-{len(guests) + number:08x}")
+            for number in range(min(2, count - len(guests)))
+        ]
+        for guest in batch:
+            guest.wait_until_up()
+        guests += batch
+        print(f"\r{len(guests)} of {count} guests are up", end="", flush=True)
+    print()
+
+
+def _say(text: str) -> None:
+    print(f"{text} ...", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

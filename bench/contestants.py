@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is measured, and how one cycle of each is."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import libvirt
+
+from ceilometer_memballoon.meters import METERS
+from tests.lab.hypervisor import Hypervisor
+from tests.lab.rpc import counted
+from tests.lab.stepped import SteppedAgent
+
+PLUGIN, ALL_METERS, STOCK = "plugin", "plugin, all meters", "stock"
+FLOOR, C_FLOOR = "floor, Python", "floor, C"
+#: An agent with a stock pollster that asks libvirt nothing: what discovery alone costs.
+DISCOVERY = "discovery alone"
+METERS_OF = {
+    PLUGIN: ("memory_usage", "memory_resident"),
+    ALL_METERS: tuple(METERS),
+    STOCK: ("memory.usage", "memory.resident"),
+    DISCOVERY: ("disk.ephemeral.size",),
+}
+#: Commands of one virsh, so that its start hardly counts.
+VIRSH_TIMES = 20
+CALL_SECONDS = 120
+FLOOR_FLAGS = (
+    libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+    | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lap:
+    """One cycle: seconds of wall time, of the agent's and of libvirtd's processor."""
+
+    wall: float
+    agent: float
+    libvirtd: float
+    whole: float = 0.0  #: wall time with discovery and sending
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Laps of one contestant: medians, and the middle half of the wall times; seconds."""
+
+    wall: float
+    low: float
+    high: float
+    agent: float
+    libvirtd: float
+    whole: float
+
+
+def cost(laps: list[Lap]) -> Cost:
+    """What these laps come to. libvirtd's time is a mean, for it is told in 10 ms."""
+    walls = [lap.wall for lap in laps]
+    low, median, high = statistics.quantiles(walls, n=4)
+    return Cost(
+        wall=median,
+        low=low,
+        high=high,
+        agent=statistics.median(lap.agent for lap in laps),
+        libvirtd=statistics.mean(lap.libvirtd for lap in laps),
+        whole=statistics.median(lap.whole for lap in laps),
+    )
+
+
+@contextlib.contextmanager
+def contestants(
+    hypervisor: Hypervisor, names: tuple[str, ...] = tuple(METERS_OF)
+) -> Iterator[dict[str, Callable[[], Lap]]]:
+    """A function for each contestant that runs one cycle of it, warmed up."""
+    with contextlib.ExitStack() as running:
+        laps = {
+            name: _lap_of(
+                hypervisor, running.enter_context(SteppedAgent(hypervisor, meters=METERS_OF[name]))
+            )
+            for name in names
+        }
+        laps[FLOOR] = _floor_lap(hypervisor)
+        laps[C_FLOOR] = lambda: _virsh_lap(hypervisor)
+        for lap in laps.values():
+            lap()
+            lap()
+        yield laps
+
+
+def race(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
+    """So many laps of each, in turns, so that what disturbs one disturbs all."""
+    found: dict[str, list[Lap]] = {name: [] for name in laps}
+    for _ in range(rounds):
+        for name, lap in laps.items():
+            found[name].append(lap())
+    return {name: cost(laps) for name, laps in found.items()}
+
+
+def calls(hypervisor: Hypervisor, meters: tuple[str, ...]) -> int:
+    """Calls that one cycle of these meters makes to libvirtd, discovery's not among them."""
+    return _calls_of_cycle(hypervisor, meters) - _calls_of_cycle(hypervisor, METERS_OF[DISCOVERY])
+
+
+def _calls_of_cycle(hypervisor: Hypervisor, meters: tuple[str, ...]) -> int:
+    with (
+        counted(hypervisor) as counter,
+        SteppedAgent(hypervisor, meters=meters, uri=counter.uri) as agent,
+    ):
+        # The first cycle connects, and looks at each guest.
+        agent.cycle()
+        agent.cycle()
+        counter.calls.clear()
+        agent.cycle()
+        return counter.calls.total()
+
+
+def _lap_of(hypervisor: Hypervisor, agent: SteppedAgent) -> Callable[[], Lap]:
+    def lap() -> Lap:
+        before = _processor_seconds(hypervisor.daemon_pid)
+        cycle = agent.cycle()
+        used = _processor_seconds(hypervisor.daemon_pid) - before
+        return Lap(cycle.polling_seconds, cycle.polling_cpu, used, cycle.seconds)
+
+    return lap
+
+
+def _floor_lap(hypervisor: Hypervisor) -> Callable[[], Lap]:
+    connection = libvirt.openReadOnly(hypervisor.uri)
+
+    def lap() -> Lap:
+        before = _processor_seconds(hypervisor.daemon_pid)
+        begin, cpu = time.monotonic(), time.process_time()
+        connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BALLOON, FLOOR_FLAGS)
+        wall, agent = time.monotonic() - begin, time.process_time() - cpu
+        return Lap(wall, agent, _processor_seconds(hypervisor.daemon_pid) - before, wall)
+
+    return lap
+
+
+def _virsh_lap(hypervisor: Hypervisor) -> Lap:
+    """The mean of many reads of one virsh, less the time of one that reads nothing."""
+    before = _processor_seconds(hypervisor.daemon_pid)
+    many = _virsh(hypervisor, "; ".join(["domstats --balloon --nowait"] * VIRSH_TIMES))
+    used = _processor_seconds(hypervisor.daemon_pid) - before
+    none = _virsh(hypervisor, "uri")
+    wall, agent = ((m - n) / VIRSH_TIMES for m, n in zip(many, none, strict=True))
+    return Lap(wall, agent, used / VIRSH_TIMES, wall)
+
+
+def _virsh(hypervisor: Hypervisor, words: str) -> tuple[float, float]:
+    """Wall and processor seconds of a virsh."""
+    begin, cpu = time.monotonic(), _children_seconds()
+    subprocess.run(
+        ["virsh", "--readonly", "--connect", hypervisor.uri, words],
+        check=True, stdout=subprocess.DEVNULL, timeout=CALL_SECONDS,
+    )  # fmt: skip
+    return time.monotonic() - begin, _children_seconds() - cpu
+
+
+def _children_seconds() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process has used so far, in steps of 10 ms."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark's table and plots."""
+
+import pathlib
+from collections.abc import Iterable
+
+from bench.contestants import ALL_METERS, C_FLOOR, DISCOVERY, FLOOR, PLUGIN, STOCK, Cost
+
+Curve = dict[int, dict[str, Cost]]
+NAMES = (PLUGIN, ALL_METERS, STOCK, FLOOR, C_FLOOR)
+
+
+def table(
+    curve: Curve,
+    rpcs: dict[int, dict[str, int]],
+    special: dict[str, Cost],
+    beyond: dict[int, dict[str, float]],
+    memory: dict[str, float],
+) -> str:
+    """All figures as text: ratios first, then milliseconds."""
+    return "\n".join(
+        [
+            "Ratios of one polling cycle without discovery, medians",
+            *ratios(curve, rpcs),
+            "",
+            "Milliseconds: wall (middle half), agent's CPU, libvirtd's CPU",
+            *_grid(["guests", *NAMES], (_times(n, costs) for n, costs in curve.items())),
+            "",
+            "Whole cycle of the agent in ms, discovery and sending included",
+            *_grid(["guests", *NAMES[:3]], (_wholes(n, costs) for n, costs in curve.items())),
+            "",
+            "Other cycles in ms (wall, agent's CPU)",
+            *_grid(["cycle", "ms"], ([name, _pair(one)] for name, one in special.items())),
+            "",
+            "SIMULATED connection, ms; stock is the line through its real curve",
+            *_grid(["domains", PLUGIN, ALL_METERS, STOCK, FLOOR, "plugin / floor"],
+                   (_beyond(n, found) for n, found in beyond.items())),
+            "",
+            f"Memory: the plugin adds {memory['plugin']:.1f} MiB to an agent of "
+            f"{memory['agent']:.0f} MiB",
+            "",
+        ]
+    )  # fmt: skip
+
+
+def ratios(curve: Curve, rpcs: dict[int, dict[str, int]]) -> list[str]:
+    """The first table alone, as lines."""
+    return _grid(_ratio_head(), (_ratios(n, costs, rpcs[n]) for n, costs in curve.items()))
+
+
+def plot(curve: Curve, folder: pathlib.Path) -> None:
+    """Wall time and the agent's CPU over guests, as benchmark.svg and benchmark.png."""
+    import matplotlib  # noqa: PLC0415
+
+    matplotlib.use("agg")
+    # Text stays text, and the file is the same for the same figures.
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench"})
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for name in NAMES:
+        counts = list(curve)
+        costs = [curve[count][name] for count in counts]
+        left.plot(counts, [one.wall * 1000 for one in costs], marker="o", label=name)
+        left.fill_between(
+            counts, [one.low * 1000 for one in costs], [one.high * 1000 for one in costs], alpha=0.2
+        )
+        right.plot(counts, [one.agent * 1000 for one in costs], marker="o", label=name)
+    for axes, title in ((left, "wall time of one cycle"), (right, "CPU of the reader")):
+        axes.set(title=title, xlabel="guests", ylabel="ms", xlim=0, ylim=0)
+        axes.grid(alpha=0.3)
+    left.legend()
+    figure.savefig(folder / "benchmark.svg", metadata={"Date": None})
+    figure.savefig(folder / "benchmark.png", dpi=100)
+    pyplot.close(figure)
+
+
+def _ratio_head() -> list[str]:
+    return [
+        "guests", "wall: plugin / stock", "plugin / floor", "all meters / floor",
+        "agent CPU: plugin / stock", "RPCs: plugin", "stock",
+    ]  # fmt: skip
+
+
+def _ratios(count: int, costs: dict[str, Cost], rpcs: dict[str, int]) -> list[str]:
+    plugin, stock, floor = costs[PLUGIN], costs[STOCK], costs[FLOOR]
+    return [
+        str(count),
+        f"{plugin.wall / stock.wall:.2f}",
+        f"{plugin.wall / floor.wall:.2f}",
+        f"{costs[ALL_METERS].wall / floor.wall:.2f}",
+        f"{plugin.agent / stock.agent:.2f}",
+        str(rpcs[PLUGIN]),
+        str(rpcs[STOCK]),
+    ]
+
+
+def _times(count: int, costs: dict[str, Cost]) -> list[str]:
+    discovery = costs[DISCOVERY].libvirtd
+    cells = []
+    for name in NAMES:
+        one = costs[name]
+        # Agents discover in the same cycle; what that costs libvirtd is another's.
+        libvirtd = max(0.0, one.libvirtd - (0 if name in (FLOOR, C_FLOOR) else discovery))
+        cells.append(
+            f"{one.wall * 1000:.1f} ({one.low * 1000:.1f}-{one.high * 1000:.1f}), "
+            f"{one.agent * 1000:.1f}, {libvirtd * 1000:.1f}"
+        )
+    return [str(count), *cells]
+
+
+def _wholes(count: int, costs: dict[str, Cost]) -> list[str]:
+    return [str(count), *(f"{costs[name].whole * 1000:.0f}" for name in NAMES[:3])]
+
+
+def _pair(one: Cost) -> str:
+    return f"{one.wall * 1000:.0f}, {one.agent * 1000:.1f}"
+
+
+def _beyond(count: int, found: dict[str, float]) -> list[str]:
+    names = (PLUGIN, ALL_METERS, STOCK, FLOOR)
+    ratio = found[PLUGIN] / found[FLOOR]
+    return [str(count), *(f"{found[name] * 1000:.0f}" for name in names), f"{ratio:.2f}"]
+
+
+def _grid(head: list[str], rows: Iterable[list[str]]) -> list[str]:
+    """A simple table of reStructuredText."""
+    cells = [head, *rows]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    rule = "  ".join("=" * width for width in widths)
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]
+    return [rule, lines[0], rule, *lines[1:], rule]

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""More guests than one machine can run, and the memory that the plugin takes.
+
+SIMULATED: getAllDomainStats answers after the time that the real curve's straight line
+gives for so many domains, with a real guest's record for each. All above it is real.
+"""
+
+import json
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import types
+from typing import Any
+
+from bench.contestants import ALL_METERS, FLOOR, METERS_OF, PLUGIN, STOCK, Cost
+from tests.unit import recorded
+
+SECONDS = 600
+BALLOON = "<memballoon model='virtio'><stats period='10'/></memballoon>"
+XML = f"<domain><devices>{BALLOON}</devices></domain>"
+FLAVOR = {"id": "1", "name": "lab", "vcpus": 1, "ram": 96, "disk": 0, "ephemeral": 0}
+
+
+def line(curve: dict[int, dict[str, Cost]], name: str) -> tuple[float, float]:
+    """Slope and intercept of a contestant's wall time over guests, in seconds."""
+    if len(curve) == 1:
+        ((count, costs),) = curve.items()
+        return costs[name].wall / count, 0.0
+    slope, intercept = statistics.linear_regression(
+        list(curve), [costs[name].wall for costs in curve.values()]
+    )
+    return slope, max(intercept, 0.0)
+
+
+def race(curve: dict[int, dict[str, Cost]], count: int, rounds: int) -> dict[str, float]:
+    """Seconds of one cycle with so many domains, by contestant; stock is its line, no more."""
+    slope, intercept = line(curve, FLOOR)
+    stock_slope, stock_intercept = line(curve, STOCK)
+    call = intercept + slope * count
+    plugin = _child("race", {"count": count, "call": call, "rounds": rounds})
+    return {FLOOR: call, STOCK: stock_intercept + stock_slope * count} | plugin
+
+
+def memory() -> dict[str, float]:
+    """MiB of an agent before the plugin is loaded, and what the plugin adds to it."""
+    return _child("memory", {})
+
+
+def _child(what: str, arguments: dict[str, Any]) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", __spec__.name, what, json.dumps(arguments)],
+        check=True, stdout=subprocess.PIPE, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+class Domain:
+    """One of the simulated domains."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def UUIDString(self) -> str:  # noqa: N802
+        """Its uuid."""
+        return f"00000000-0000-0000-0000-{self._number:012d}"
+
+    def ID(self) -> int:  # noqa: N802
+        """Its id."""
+        return self._number + 1
+
+    def name(self) -> str:
+        """Its name."""
+        return f"instance-{self._number:08x}"
+
+    def XMLDesc(self, flags: int) -> str:  # noqa: N802
+        """Its live XML."""
+        return XML
+
+
+class Connection:
+    """The simulated connection; call: seconds that the bulk call takes."""
+
+    def __init__(self, count: int, call: float) -> None:
+        self._domains = [Domain(number) for number in range(count)]
+        self._call = call
+
+    def getAllDomainStats(self, stats: int, flags: int) -> list[Any]:  # noqa: N802
+        """A record each, after the time it takes, that of making them included."""
+        end = time.monotonic() + self._call
+        fresh = {**recorded.RUNNING, "balloon.last-update": int(time.time())}
+        records = [(domain, dict(fresh)) for domain in self._domains]
+        time.sleep(max(0.0, end - time.monotonic()))
+        return records
+
+    def lookupByUUIDString(self, uuid: str) -> Domain:  # noqa: N802
+        """The domain."""
+        return self._domains[int(uuid.rpartition("-")[2])]
+
+    def isAlive(self) -> int:  # noqa: N802
+        """Always."""
+        return 1
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def _race(count: int, call: float, rounds: int) -> dict[str, float]:
+    import libvirt  # noqa: PLC0415
+    from ceilometer import service  # noqa: PLC0415
+
+    from ceilometer_memballoon import pollsters  # noqa: PLC0415
+
+    conf = service.prepare_service(["bench"], config_files=[])
+    libvirt.openReadOnly = lambda uri: Connection(count, call)
+    manager = types.SimpleNamespace(
+        extensions=[], polling_manager=types.SimpleNamespace(sources=[])
+    )
+    instances = [_instance(Domain(number)) for number in range(count)]
+    found = {}
+    for name in (PLUGIN, ALL_METERS):
+        made = [getattr(pollsters, meter)(conf) for meter in METERS_OF[name]]
+        times = []
+        for _ in range(rounds + 1):
+            begin, cache = time.monotonic(), {}
+            sent = [p.get_samples(manager, cache, instances) for p in made]
+            times.append(time.monotonic() - begin)
+            assert {len(samples) for samples in sent} == {count}
+        found[name] = statistics.median(times[1:])
+    return found
+
+
+def _instance(domain: Domain) -> Any:
+    return types.SimpleNamespace(
+        id=domain.UUIDString(), name="guest", user_id="user", tenant_id="project", hostId="host",
+        status="active", image=None, metadata={}, flavor=FLAVOR,
+        **{"OS-EXT-SRV-ATTR:instance_name": domain.name()},
+    )  # fmt: skip
+
+
+def _memory() -> dict[str, float]:
+    from ceilometer import service  # noqa: PLC0415
+    from ceilometer.compute.virt.libvirt import inspector  # noqa: F401, PLC0415
+    from ceilometer.polling import manager  # noqa: F401, PLC0415
+
+    conf = service.prepare_service(["bench"], config_files=[])
+    before = _resident()
+    from ceilometer_memballoon import meters, pollsters  # noqa: PLC0415
+
+    made = [getattr(pollsters, name)(conf) for name in meters.METERS]
+    return {"agent": before, "plugin": _resident() - before, "pollsters": len(made)}
+
+
+def _resident() -> float:
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+if __name__ == "__main__":
+    _what = {"race": _race, "memory": _memory}[sys.argv[1]]
+    print(json.dumps(_what(**json.loads(sys.argv[2]))))

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark in small: calls exactly, times as ratios that are told, not judged."""
+
+import pytest
+
+from bench import report
+from bench.contestants import FLOOR, METERS_OF, PLUGIN, STOCK, calls, contestants, race
+from tests.lab.guest import Guest
+
+GUESTS = 10
+ROUNDS = 5
+#: RPCs of the stock pollsters for each guest of each cycle.
+STOCK_CALLS = 5
+
+
+@pytest.fixture(scope="module")
+def guests(hypervisor):
+    running = [Guest(hypervisor, f"instance-{number}") for number in range(GUESTS)]
+    for guest in running:
+        guest.wait_until_up()
+    yield running
+    for guest in running:
+        guest.destroy()
+
+
+@pytest.mark.parametrize(("name", "expected"), [(PLUGIN, 1), (STOCK, STOCK_CALLS * GUESTS)])
+def test_healthy_cycle_makes_exactly_so_many_calls(guests, hypervisor, name, expected):
+    assert calls(hypervisor, METERS_OF[name]) == expected
+
+
+def test_ratios_are_told(guests, hypervisor, measured):
+    with contestants(hypervisor) as laps:
+        costs = race(laps, ROUNDS)
+    rows = report.ratios({GUESTS: costs}, {GUESTS: {PLUGIN: 1, STOCK: STOCK_CALLS * GUESTS}})
+    measured("benchmark, small", "\n" + "\n".join(rows))
+    # A margin that no noise reaches: one call against fifty.
+    assert costs[PLUGIN].wall < costs[STOCK].wall
+    assert costs[FLOOR].wall > 0
