@@ -64,8 +64,10 @@ def _run(arguments: argparse.Namespace) -> int:
             if count == min(MANY, arguments.guests[-1]):
                 _say("Special cases: a hung guest, guests to be enabled, threads")
                 special = special_laps(hypervisor, guests)
+    # What was measured so far, should the rest be interrupted.
+    print("\n".join(report.ratios(curve, rpcs)), flush=True)
     _say("Simulated: beyond one machine's guests")
-    beyond = {count: simulated.race(curve, count, arguments.rounds) for count in SIMULATED}
+    beyond = {count: simulated.race(curve, count) for count in SIMULATED}
     memory = simulated.memory()
     text = report.table(curve, rpcs, special, beyond, memory)
     print(text)

@@ -19,6 +19,7 @@ from bench.contestants import ALL_METERS, FLOOR, METERS_OF, PLUGIN, STOCK, Cost
 from tests.unit import recorded
 
 SECONDS = 600
+ROUNDS = 5
 BALLOON = "<memballoon model='virtio'><stats period='10'/></memballoon>"
 XML = f"<domain><devices>{BALLOON}</devices></domain>"
 FLAVOR = {"id": "1", "name": "lab", "vcpus": 1, "ram": 96, "disk": 0, "ephemeral": 0}
@@ -35,12 +36,12 @@ def line(curve: dict[int, dict[str, Cost]], name: str) -> tuple[float, float]:
     return slope, max(intercept, 0.0)
 
 
-def race(curve: dict[int, dict[str, Cost]], count: int, rounds: int) -> dict[str, float]:
+def race(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:
     """Seconds of one cycle with so many domains, by contestant; stock is its line, no more."""
     slope, intercept = line(curve, FLOOR)
     stock_slope, stock_intercept = line(curve, STOCK)
     call = intercept + slope * count
-    plugin = _child("race", {"count": count, "call": call, "rounds": rounds})
+    plugin = _child("race", {"count": count, "call": call, "rounds": ROUNDS})
     return {FLOOR: call, STOCK: stock_intercept + stock_slope * count} | plugin
 
 
@@ -111,9 +112,12 @@ def _race(count: int, call: float, rounds: int) -> dict[str, float]:
     import libvirt  # noqa: PLC0415
     from ceilometer import service  # noqa: PLC0415
 
-    from ceilometer_memballoon import pollsters  # noqa: PLC0415
+    from ceilometer_memballoon import opts, pollsters  # noqa: PLC0415
 
     conf = service.prepare_service(["bench"], config_files=[])
+    opts.register(conf)
+    # So many guests want a longer one than the default.
+    conf.set_override("libvirt_timeout", 10 * call + 5, group="memballoon")
     libvirt.openReadOnly = lambda uri: Connection(count, call)
     manager = types.SimpleNamespace(
         extensions=[], polling_manager=types.SimpleNamespace(sources=[])
