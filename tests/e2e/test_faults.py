@@ -10,7 +10,7 @@ import time
 import pytest
 
 from ceilometer_memballoon.period import balloon_of
-from ceilometer_memballoon.reading import Reason
+from ceilometer_memballoon.reading import FRESH_SECONDS, Reason
 from tests.lab.clock import Clock
 from tests.lab.guest import Guest
 from tests.lab.privileged import PrivilegedHypervisor
@@ -164,8 +164,11 @@ def test_stepped_clock_gives_no_old_sample_and_is_over_within_a_period(
     guest.domain.suspend()
     agent.wait_for_cycles(1)
     wait_for_usage(agent, guest)
+    begin = time.monotonic()
     clock.step(hours * 3600)
     wait_for_reason(agent, guest, Reason.PAUSED)
+    # By the step, then, and not by their true age.
+    assert time.monotonic() - begin < FRESH_SECONDS / 2
     agent.wait_for_cycles(1)
     assert agent.usage(guest.uuid) is None
     begin = time.monotonic()

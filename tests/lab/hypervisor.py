@@ -39,7 +39,6 @@ PROGRAMS = {
     "dpkg-deb": "dpkg",
     "gcc": "gcc",
     "make": "make",
-    "faketime": "faketime",
 }
 QEMU_DRIVER = "libvirt/connection-driver/libvirt_driver_qemu.so"
 START_SECONDS = 30
