@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -147,6 +148,17 @@ def test_more_hung_than_the_cap_is_one_line_with_the_remedy(boot, hypervisor):
             guest.unhang()
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "'virsh domcontrol DOMAIN' names the QEMU that does not answer" in done.stderr
+
+
+def test_libvirtd_that_does_not_answer_is_one_line_within_the_deadline(hypervisor):
+    config, _ = configure(hypervisor, timeout=DEADLINE)
+    hypervisor.signal_daemon(signal.SIGSTOP)
+    try:
+        done = run(config, "guest", "list")
+    finally:
+        hypervisor.signal_daemon(signal.SIGCONT)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"no answer within {DEADLINE:g} s" in done.stderr
 
 
 def test_check_warns_of_refused_write_access(privileged):

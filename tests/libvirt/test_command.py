@@ -17,6 +17,7 @@ from ceilometer_memballoon.cli.main import main
 
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 SECONDS = 120
+LIST = ("guest", "list", "-f", "json")
 PROGRAM = str(pathlib.Path(sys.executable).with_name("ceilometer-memballoon"))
 DOMAIN = """
 <domain type="test">
@@ -200,6 +201,17 @@ def test_enable_all_sets_every_guest_with_yes(run, node_of):
     done = run(node_of("a", "b"), "guest", "enable", "--all", "--yes", "-f", "json")
     results = [guest["Result"] for guest in json.loads(done.stdout)]
     assert results == ["set to 10 s, no answer yet"] * 2
+
+
+@pytest.mark.parametrize(("answer", "status", "is_set"), [("y", 0, True), ("", 1, False)])
+def test_enable_all_asks_where_somebody_can_answer(
+    run, configure, domain, monkeypatch, answer, status, is_set
+):
+    domain.setMemoryStatsPeriod(0)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    assert run(configure(), "guest", "enable", "--all").returncode == status
+    assert ("period='10'" in domain.XMLDesc(0)) is is_set
 
 
 def test_without_a_command_the_help_is_shown():
