@@ -61,10 +61,10 @@ class Guest:
         """What that pollster would send now."""
         return METERS[pollster].volume(self.seen.reading)
 
-    def answers_to(self, word: str) -> bool:
-        """Whether the word names it: the begin of its uuid, or either name."""
+    def is_called(self, word: str) -> bool:
+        """Whether the word is its uuid or one of its names."""
         record = self.seen.record
-        return record.uuid.startswith(word.lower()) or word in (record.name, self.name)
+        return word.lower() == record.uuid or word in (record.name, self.name)
 
 
 class Node:
@@ -84,8 +84,12 @@ class Node:
         return [Guest(one, self._name(one)) for one in sorted(seen, key=lambda o: o.record.name)]
 
     def guest(self, word: str) -> Guest:
-        """The one that the word names. Raises Failed where there is none, or more."""
-        named = [guest for guest in self.guests() if guest.answers_to(word)]
+        """The one with that uuid, name or begin of a uuid. Raises Failed if none, or more."""
+        guests = self.guests()
+        # A name can look like the begin of another's uuid.
+        named = [guest for guest in guests if guest.is_called(word)] or [
+            guest for guest in guests if guest.seen.record.uuid.startswith(word.lower())
+        ]
         if len(named) == 1:
             return named[0]
         if named:
@@ -103,12 +107,11 @@ class Node:
 class List(lister.Lister):  # type: ignore[misc]
     """List this node's guests with what their memory meters are made from, and why not.
 
-    Changes nothing. Memory is in MiB; Age, of the statistics, and Period are in seconds
-    where no unit stands beside them; Period is what the guest
-    has now, with the option's in parentheses where that is another one. A verdict other
-    than ok is the reason why there is no memory.usage: 'guest show' tells what to do.
-    A table has the columns that fit into 100 letters, unless --long is given; the other
-    formats have all of them.
+    Changes nothing. Memory is in MiB; Period, and Age of the statistics, are in seconds
+    where no unit stands beside them. Period is what the guest has now, with the option's
+    in parentheses where that is another one. A verdict other than ok is the reason why
+    there is no memory.usage: 'guest show' tells what to do. A table has the columns that
+    fit into 100 letters, unless --long is given; the other formats have all of them.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

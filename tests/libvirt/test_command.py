@@ -165,6 +165,11 @@ def test_error_is_one_line_with_the_remedy(configure, words, error):
     assert error in done.stderr
 
 
+def test_name_that_is_the_begin_of_a_uuid_is_a_name(run, node_of):
+    shown = run(node_of("0000", "other"), "guest", "show", "0000", "-f", "json")
+    assert json.loads(shown.stdout)["name"] == "0000"
+
+
 def test_ambiguous_name_is_answered_with_the_uuids(run, node_of):
     done = run(node_of("twin", "twin"), "guest", "show", "twin")
     assert "00000000-0000-0000-0000-000000000001, 0000" in done.stderr
