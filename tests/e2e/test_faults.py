@@ -221,7 +221,8 @@ def test_stock_pollster_of_the_same_meter_is_warned_of_once_with_the_line(boot, 
     agent.wait_for_cycles(3)
     (warning,) = lines_about(agent, "WARNING")
     assert "remove the line '- memory.usage' from source lab" in warning
-    assert ("ceilometer_memory_swap_in", guest.uuid) in agent.metrics()
+    swap = ("ceilometer_memory_swap_in", guest.uuid)
+    wait_for(lambda: swap in agent.metrics(), SECONDS, "the stock meter", agent.log_text)
 
 
 def test_guests_text_forges_no_line_of_the_log(boot, start_agent):

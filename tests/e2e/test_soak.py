@@ -43,7 +43,7 @@ class Fleet:
         guest = self.chance.choice(self.guests)
         self.chance.choices(
             [self._nothing, self._hang, self._unhang, self._replace, self._restart_libvirtd],
-            weights=[60, 12, 20, 6, 2],
+            weights=[69, 10, 17, 3, 1],
         )[0](guest)
 
     def calm(self):

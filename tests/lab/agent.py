@@ -125,7 +125,11 @@ class Agent:
         return self._process.pid
 
     def metrics(self) -> dict[tuple[str, str], float]:
-        """Value by metric's name and instance's uuid; empty as long as nobody listens."""
+        """Value by metric's name and instance's uuid; empty as long as nobody listens.
+
+        Each cycle takes a metric down before it puts it up again: what is not there in one
+        look may be in the next, so wait for what is to be there.
+        """
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}", timeout=10) as page:
                 families = parser.text_string_to_metric_families(page.read().decode())
