@@ -61,8 +61,10 @@ class Hypervisor:
 
     def __init__(self) -> None:
         sweep()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = _lock(self.folder)
+        # Locked before it has a name that another process's sweep looks for.
+        unnamed = pathlib.Path(tempfile.mkdtemp(prefix="." + PREFIX))
+        self._lock = _lock(unnamed)
+        self.folder = unnamed.rename(unnamed.with_name(unnamed.name.removeprefix(".")))
         self._configure()
         self._daemon: subprocess.Popen[bytes] | None = None
         self.start_daemon()

@@ -61,8 +61,7 @@ def build(*, forge: bool = False) -> Image:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             _build_into(pathlib.Path(scratch) / "image", package, forge)
-            # Renamed into place whole: an interrupted build leaves no half image.
-            (pathlib.Path(scratch) / "image").rename(target)
+            _put(pathlib.Path(scratch) / "image", target)
     return Image(target / "vmlinuz", target / "initramfs")
 
 
@@ -73,8 +72,18 @@ def libvirt_policies() -> pathlib.Path:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            _unpack(pathlib.Path(scratch) / "work", target.name).rename(target)
+            _put(_unpack(pathlib.Path(scratch) / "work", target.name), target)
     return target
+
+
+def _put(built: pathlib.Path, target: pathlib.Path) -> None:
+    """Rename into place whole: an interrupted build leaves no half of it."""
+    try:
+        built.rename(target)
+    except OSError:
+        # Another process may have built the same in the meantime.
+        if not target.exists():
+            raise
 
 
 def _kernel_package() -> str:
