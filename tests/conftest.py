@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab import privileged as privileged_lab
 from tests.lab.agent import Agent
 from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor, missing_packages
@@ -37,6 +38,8 @@ def root_only(hypervisor: Hypervisor) -> None:
     """Skips the test without root, or fails it under REQUIRE_LAB=1."""
     if os.geteuid() != 0:
         _lack("only root can start a libvirtd of root's")
+    if missing := privileged_lab.missing_packages():
+        _lack(f"no D-Bus or polkit on this machine: apt-get install {' '.join(missing)}")
 
 
 @pytest.fixture

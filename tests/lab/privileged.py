@@ -19,7 +19,6 @@ USER_ID = 61234
 QEMU_USER = "libvirt-qemu"
 RULE = pathlib.Path(__file__).parents[2] / "etc/polkit-1/rules.d/60-ceilometer-memballoon.rules"
 ACTIONS = pathlib.Path("usr/share/polkit-1/actions")
-POLKIT_PROGRAMS = {"dbus-daemon": "dbus", "setpriv": "util-linux"}
 POLKITD = pathlib.Path("/usr/lib/polkit-1/polkitd")
 
 #: $1: the lab's folder; the rest: libvirtd's command.
@@ -33,10 +32,16 @@ if grep -q '^access_drivers' /etc/libvirt/libvirtd.conf
 then
     dbus-daemon --system --nofork --nopidfile &
     until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done
-    /usr/lib/polkit-1/polkitd --no-debug &
+    {polkitd} --no-debug &
 fi
 exec "$@"
-"""
+""".replace("{polkitd}", str(POLKITD))
+
+
+def missing_packages() -> list[str]:
+    """Debian packages this lab needs, beyond any lab's, that are not on this machine."""
+    missing = [] if shutil.which("dbus-daemon") else ["dbus"]
+    return missing if POLKITD.exists() else [*missing, "polkitd"]
 
 
 class PrivilegedHypervisor(Hypervisor):
