@@ -18,7 +18,7 @@ GUESTS = 4
 WARM_UP = 20
 #: At most so many hang at once, so that the cap is never reached.
 MOST_HUNG = 2
-DEADLINE = 0.5
+DEADLINE = 2.0
 #: Of the memory after warm-up, for what Python's allocator keeps.
 GROWTH = 1.1
 
