@@ -18,6 +18,10 @@ from tests.lab.waiting import wait_for
 
 SECONDS = 60
 DEADLINE = 2.0
+#: How much longer than a healthy agent one with a stuck call may take to end, on however
+#: busy a machine: less than the 16 s that the call would be waited for, or the 60 s after
+#: which cotyledon gives up.
+PATIENCE = 10.0
 
 ROOT_ALONE = 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
 ACCESS_CONTROL = (
@@ -210,7 +214,7 @@ def test_agent_ends_at_once_while_a_call_is_waited_for(boot, start_agent, health
         "SIGTERM with a call waited for", f"ended after {seconds:.1f} s, timeout "
         f"{10 * DEADLINE:g} s; without one after {healthy_end:.1f} s",
     )  # fmt: skip
-    assert seconds < healthy_end + DEADLINE
+    assert seconds < healthy_end + PATIENCE
 
 
 def test_agent_ends_at_once_with_a_call_left_behind(boot, start_agent, healthy_end):
@@ -223,7 +227,7 @@ def test_agent_ends_at_once_with_a_call_left_behind(boot, start_agent, healthy_e
         seconds = seconds_to_end(agent)
     finally:
         guest.unhang()
-    assert seconds < healthy_end + DEADLINE
+    assert seconds < healthy_end + PATIENCE
 
 
 def test_stock_pollster_of_the_same_meter_is_warned_of_once_with_the_line(boot, start_agent):

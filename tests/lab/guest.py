@@ -57,7 +57,7 @@ DOMAIN = """
     <type arch="x86_64" machine="pc">hvm</type>
     <kernel>{kernel}</kernel>
     <initrd>{initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet{cmdline}</cmdline>
+    <cmdline>console=ttyS0 quiet no_timer_check{cmdline}</cmdline>
   </os>
   <features><acpi/><tcg><tb-cache unit="MiB">32</tb-cache></tcg></features>
   <on_reboot>restart</on_reboot>
