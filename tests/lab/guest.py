@@ -46,6 +46,8 @@ METADATA = """
     </nova:instance>
 """
 
+#: no_timer_check: on a busy host TCG is late with the timer that the kernel checks for,
+#: and it panics ("IO-APIC + timer doesn't work").
 DOMAIN = """
 <domain type="qemu">
   <name>{name}</name>

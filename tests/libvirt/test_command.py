@@ -112,7 +112,7 @@ def test_list_of_three_hundred_guests_has_a_row_each(run, node_of):
 
 
 def test_list_is_sorted_by_the_column_asked_for(run, node_of):
-    done = run(node_of("c", "a", "b"), "guest", "list", "--sort-column", "name", "-f", "json")
+    done = run(node_of("c", "a", "b"), "guest", "list", "--sort-column", "Name", "-f", "json")
     assert [guest["Name"] for guest in json.loads(done.stdout)] == ["a", "b", "c"]
 
 
