@@ -30,8 +30,9 @@ class Rule(enum.Enum):
         """That part; None where the reading does not have it."""
         if self is Rule.AGE:
             # Below zero after the host's clock was set back, until the guest reports.
-            known = reading.age is not None and reading.age >= 0
-            return {"age": round(reading.age or 0)} if known else None
+            if reading.age is None or reading.age < 0:
+                return None
+            return {"age": round(reading.age)}
         return reading.guest if self is Rule.GUEST else reading.host
 
 
