@@ -101,6 +101,17 @@ def race(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
     return {name: cost(laps) for name, laps in found.items()}
 
 
+def line(curve: dict[int, dict[str, Cost]], name: str) -> tuple[float, float]:
+    """Slope and intercept of a contestant's wall time over guests, in seconds."""
+    if len(curve) == 1:
+        ((count, costs),) = curve.items()
+        return costs[name].wall / count, 0.0
+    slope, intercept = statistics.linear_regression(
+        list(curve), [costs[name].wall for costs in curve.values()]
+    )
+    return slope, max(intercept, 0.0)
+
+
 def calls(hypervisor: Hypervisor, meters: tuple[str, ...]) -> int:
     """Calls that one cycle of these meters makes to libvirtd, discovery's not among them."""
     return _calls_of_cycle(hypervisor, meters) - _calls_of_cycle(hypervisor, METERS_OF[DISCOVERY])

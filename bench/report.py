@@ -4,7 +4,7 @@
 import pathlib
 from collections.abc import Iterable
 
-from bench.contestants import ALL_METERS, C_FLOOR, DISCOVERY, FLOOR, PLUGIN, STOCK, Cost
+from bench.contestants import ALL_METERS, C_FLOOR, DISCOVERY, FLOOR, PLUGIN, STOCK, Cost, line
 
 Curve = dict[int, dict[str, Cost]]
 NAMES = (PLUGIN, ALL_METERS, STOCK, FLOOR, C_FLOOR)
@@ -25,6 +25,9 @@ def table(
             "",
             "Milliseconds: wall (middle half), agent's CPU, libvirtd's CPU",
             *_grid(["guests", *NAMES], (_times(n, costs) for n, costs in curve.items())),
+            "",
+            "Slope: ms of wall time that one more guest takes (line through all of the above)",
+            *_grid([*NAMES, "plugin / floor"], [_slopes(curve)]),
             "",
             "Whole cycle of the agent in ms, discovery and sending included",
             *_grid(["guests", *NAMES[:3]], (_wholes(n, costs) for n, costs in curve.items())),
@@ -107,6 +110,11 @@ def _times(count: int, costs: dict[str, Cost]) -> list[str]:
             f"{one.agent * 1000:.1f}, {libvirtd * 1000:.1f}"
         )
     return [str(count), *cells]
+
+
+def _slopes(curve: Curve) -> list[str]:
+    slopes = {name: line(curve, name)[0] for name in NAMES}
+    return [*(f"{slopes[n] * 1000:.2f}" for n in NAMES), f"{slopes[PLUGIN] / slopes[FLOOR]:.2f}"]
 
 
 def _wholes(count: int, costs: dict[str, Cost]) -> list[str]:

@@ -15,7 +15,7 @@ import time
 import types
 from typing import Any
 
-from bench.contestants import ALL_METERS, FLOOR, METERS_OF, PLUGIN, STOCK, Cost
+from bench.contestants import ALL_METERS, FLOOR, METERS_OF, PLUGIN, STOCK, Cost, line
 from tests.unit import recorded
 
 SECONDS = 600
@@ -23,17 +23,6 @@ ROUNDS = 5
 BALLOON = "<memballoon model='virtio'><stats period='10'/></memballoon>"
 XML = f"<domain><devices>{BALLOON}</devices></domain>"
 FLAVOR = {"id": "1", "name": "lab", "vcpus": 1, "ram": 96, "disk": 0, "ephemeral": 0}
-
-
-def line(curve: dict[int, dict[str, Cost]], name: str) -> tuple[float, float]:
-    """Slope and intercept of a contestant's wall time over guests, in seconds."""
-    if len(curve) == 1:
-        ((count, costs),) = curve.items()
-        return costs[name].wall / count, 0.0
-    slope, intercept = statistics.linear_regression(
-        list(curve), [costs[name].wall for costs in curve.values()]
-    )
-    return slope, max(intercept, 0.0)
 
 
 def race(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:

@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 #: Shares of the timeout: for the bulk read, and for finding out, by connecting anew,
 #: whether it was a guest or libvirtd itself that hangs; together a little less than it.
-READ_SHARE = 0.8
-CONNECT_SHARE = 0.15
+READ_SHARE = 0.7
+CONNECT_SHARE = 0.25
 
 BULK_STATS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BALLOON
 #: NOWAIT: a domain whose job is held is passed over instead of waited for.

@@ -157,7 +157,7 @@ def test_libvirtd_that_does_not_let_connect_anew_is_given_up_at_once(monkeypatch
 
     monkeypatch.setattr(libvirt, "openReadOnly", open_once)
     calls = Calls()
-    with pytest.raises(Unreachable, match=r"no answer within 0\.015 s"):
+    with pytest.raises(Unreachable, match=r"no answer within 0\.025 s"):
         Host("uri", TIMEOUT, calls).read()
     assert calls.left_behind == 2
 
