@@ -32,13 +32,15 @@ OWN_LINE = re.compile(r"(?:DEBUG|INFO|WARNING|ERROR) ceilometer_memballoon\S* .*
 
 CONFIG = """
 [DEFAULT]
-host = lab
+host = {host}
+transport_url = {transport_url}
 libvirt_uri = {uri}
 [compute]
 instance_discovery_method = libvirt_metadata
+fetch_extra_metadata = {extra_metadata}
 [polling]
 cfg_file = {polling}
-enable_notifications = false
+enable_notifications = {notifications}
 enable_prometheus_exporter = {exporter}
 prometheus_listen_addresses = 127.0.0.1:{port}
 {polling_options}
@@ -63,6 +65,9 @@ def configure(
     polling_options: str = "",
     uri: str | None = None,
     port: int = 0,
+    host: str = "lab",
+    transport_url: str = "",
+    extra_metadata: bool = False,
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Write a ceilometer.conf of its own for an agent; that file and the one for its log.
 
@@ -70,7 +75,9 @@ def configure(
     plugin's option, in seconds; timeout: seconds that it may wait for libvirt;
     polling: the polling.yaml to use in place of one with these meters;
     polling_options: further lines for [polling]; uri: another than the lab's;
-    port: of the exporter, which is off at 0.
+    port: of the exporter, which is off at 0; host: the agent's name for this host;
+    transport_url: the broker's, if samples are to be sent to one; extra_metadata: ask
+    (the lab's) Nova for what the instances' users said of them.
     """
     folder = pathlib.Path(tempfile.mkdtemp(prefix="agent-", dir=hypervisor.folder))
     folder.chmod(0o755)
@@ -89,6 +96,10 @@ def configure(
             period=period,
             nova=nova.endpoint(),
             polling_options=polling_options,
+            host=host,
+            transport_url=transport_url or "fake://",
+            notifications=bool(transport_url),
+            extra_metadata=extra_metadata,
         )
     )
     return config, folder / "log"
@@ -111,7 +122,7 @@ class Agent:
         environment: dict[str, str] | None = None,
         **options: Any,
     ) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.config, self.log = configure(hypervisor, port=self.port, **options)
         command = str(program or pathlib.Path(sys.executable).with_name("ceilometer-polling"))
         self.environment = {**os.environ, **(environment or {})}
@@ -203,7 +214,8 @@ class Agent:
             )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -66,9 +66,12 @@ def build(*, forge: bool = False) -> Image:
 
 
 @functools.cache
-def libvirt_policies() -> pathlib.Path:
-    """What libvirt-daemon-system would install, polkit's descriptions of libvirt's rights."""
-    target = cache_dir() / "libvirt-daemon-system"
+def unpacked(package: str) -> pathlib.Path:
+    """The folder that holds what a Debian package would install, which is not installed.
+
+    Kept in the cache by the package's name. Raises as build().
+    """
+    target = cache_dir() / package
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:

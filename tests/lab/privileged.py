@@ -18,6 +18,8 @@ USER_ID = 61234
 #: And the user that Debian's libvirtd wants to be there, which runs nothing here.
 QEMU_USER = "libvirt-qemu"
 RULE = pathlib.Path(__file__).parents[2] / "etc/polkit-1/rules.d/60-ceilometer-memballoon.rules"
+#: Has polkit's descriptions of libvirt's rights.
+POLICIES = "libvirt-daemon-system"
 ACTIONS = pathlib.Path("usr/share/polkit-1/actions")
 POLKITD = pathlib.Path("/usr/lib/polkit-1/polkitd")
 
@@ -105,7 +107,7 @@ class PrivilegedHypervisor(Hypervisor):
 
     def _configure_polkit(self, root: pathlib.Path) -> None:
         shutil.copytree("/" / ACTIONS, root / ACTIONS)
-        for policy in (lab_image.libvirt_policies() / ACTIONS).iterdir():
+        for policy in (lab_image.unpacked(POLICIES) / ACTIONS).iterdir():
             shutil.copy(policy, root / ACTIONS)
         rules = root / "etc/polkit-1/rules.d"
         rules.mkdir(parents=True, exist_ok=True)
