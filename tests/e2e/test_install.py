@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What 'pip install .' gives, in an environment that has nothing of this tree."""
+"""What the wheel gives, in an environment that has nothing of this tree."""
 
 import pathlib
 import subprocess
@@ -29,16 +29,19 @@ def run(*command, cwd):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """The programs of an environment into which this tree was installed."""
+    """An environment into which this tree's wheel was installed."""
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", folder, cwd=folder)
-    run(folder / "bin/pip", "install", "--quiet", TREE, cwd=folder)
-    return folder / "bin"
+    pip = (folder / "bin/pip", "--quiet")
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", folder / "wheel", TREE, cwd=folder)
+    (wheel,) = (folder / "wheel").iterdir()
+    run(*pip, "install", wheel, cwd=folder)
+    return folder
 
 
 @pytest.mark.timeout(INSTALL_SECONDS)
 def test_installed_pollsters_are_found(environment, tmp_path):
-    listed = run(environment / "python", "-c", LIST_POLLSTERS, cwd=tmp_path)
+    listed = run(environment / "bin/python", "-c", LIST_POLLSTERS, cwd=tmp_path)
     assert listed == f"{sorted(METERS)}\n"
 
 
@@ -46,7 +49,8 @@ def test_installed_pollsters_are_found(environment, tmp_path):
 def test_installed_agent_reports_both_meters(environment, boot, start_agent):
     guest = boot()
     agent = start_agent(
-        polling=TREE / "etc/ceilometer/polling.yaml", program=environment / "ceilometer-polling"
+        polling=environment / "etc/ceilometer-memballoon/ceilometer/polling.yaml",
+        program=environment / "bin/ceilometer-polling",
     )
     wanted = {("ceilometer_memory_usage", guest.uuid), ("ceilometer_memory_resident", guest.uuid)}
     wait_for(lambda: wanted <= set(agent.metrics()), 60, "both meters", agent.log_text)

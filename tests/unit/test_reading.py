@@ -6,11 +6,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ceilometer_memballoon.reading import (
+    ABSURD,
     REMEDIES,
     Reading,
     Reason,
     freshness_limit,
     judge,
+    no_reading,
     stats_of_bulk,
     usage,
 )
@@ -48,6 +50,10 @@ def test_bulk_fields_get_the_names_that_memorystats_has():
         "hugetlb_pgfail": 0,
         "rss": 183192,
     }
+
+
+def test_hyphen_of_a_bulk_field_is_an_underscore_among_stats():
+    assert stats_of_bulk({"balloon.last-update": 7}) == {"last_update": 7}
 
 
 def test_bulk_record_without_balloon_fields_gives_no_stats():
@@ -151,6 +157,18 @@ def test_frozen_answer_without_numbers_is_that_of_no_driver():
 
 def test_statistics_without_a_maximum_cannot_be_bounded():
     assert judge(without("maximum"), NOW, PERIOD).reason is Reason.IMPLAUSIBLE
+
+
+def test_reason_alone_is_a_reading_without_anything():
+    assert no_reading(Reason.GONE) == Reading({}, {}, Reason.GONE, None)
+
+
+def test_balloon_of_an_unknown_maximum_is_dropped():
+    assert judge({"actual": 1}, NOW, PERIOD).host == {}
+
+
+def test_least_absurd_value_is_dropped():
+    assert judge({"rss": ABSURD}, NOW, PERIOD).host == {}
 
 
 def test_absurd_value_of_the_host_is_dropped_alone():

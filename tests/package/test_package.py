@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a release has, and that whoever builds it gets the same."""
+
+import hashlib
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+
+TREE = pathlib.Path(__file__).parents[2]
+SECONDS = 300
+#: Folders of the tree that an sdist has whole.
+FOLDERS = ("bench", "ceilometer_memballoon", "doc", "etc", "releasenotes", "tests", "tools")
+FILES = (
+    "CONTRIBUTING.rst", "LICENSE", "MANIFEST.in", "README.rst", "bindep.txt", "pyproject.toml",
+    "setup.cfg", "tox.ini",
+)  # fmt: skip
+#: And what setuptools adds.
+MADE = ("PKG-INFO", "ceilometer_memballoon.egg-info")
+
+
+def output(*command):
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    """The tree's files, as git has them."""
+    return set(output("git", "-C", str(TREE), "ls-files").split())
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory, tracked):
+    """Two builds of two copies of the tree; the folders with sdist and wheel."""
+    return [build(tmp_path_factory.mktemp(f"build{number}"), tracked) for number in range(2)]
+
+
+@pytest.fixture(scope="module")
+def sdist(builds):
+    """The sdist's files."""
+    (file,) = builds[0].glob("*.tar.gz")
+    with tarfile.open(file) as archive:
+        names = [m.name.partition("/")[2] for m in archive.getmembers() if m.isfile()]
+    return set(names)
+
+
+@pytest.fixture(scope="module")
+def wheel(builds):
+    """The wheel's files."""
+    (file,) = builds[0].glob("*.whl")
+    return set(zipfile.ZipFile(file).namelist())
+
+
+def build(folder, tracked):
+    copy = folder / "tree"
+    for name in tracked:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TREE / name, copy / name)
+    program = [sys.executable, str(copy / "tools/package"), str(folder / "dist")]
+    subprocess.run(
+        program, check=True, timeout=SECONDS, stdout=subprocess.DEVNULL,
+        env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": "1700000000"},
+    )  # fmt: skip
+    return folder / "dist"
+
+
+def digests(folder):
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir()}
+
+
+def test_two_builds_are_the_same_to_the_byte(builds):
+    first, second = map(digests, builds)
+    assert (len(first), first) == (2, second)
+
+
+def test_sdist_has_the_whole_tree_and_nothing_else(sdist, tracked):
+    wanted = {n for n in tracked if n.split("/")[0] in FOLDERS or n in FILES}
+    assert {n for n in sdist if n.split("/")[0] not in MADE} == wanted
+
+
+def test_wheel_has_the_package_and_etc_and_nothing_else(wheel, tracked):
+    package = {n for n in tracked if n.startswith("ceilometer_memballoon/")}
+    etc = {n.removeprefix("etc/") for n in tracked if n.startswith("etc/")}
+    data = "ceilometer_memballoon-0.1.0.data/data/etc/ceilometer-memballoon/"
+    found = {n for n in wheel if ".dist-info/" not in n}
+    assert found == package | {data + n for n in etc}
+
+
+def test_wheel_has_the_licence(wheel):
+    assert any(name.endswith("licenses/LICENSE") for name in wheel)
