@@ -38,7 +38,7 @@ def main() -> int:
         print(f"The demo needs these packages: apt-get install {' '.join(missing)}")
         return 1
     try:
-        with _interruptible():
+        with interruptible():
             _run()
     except KeyboardInterrupt:
         print("\nStopped; nothing is left running.")
@@ -106,8 +106,8 @@ def _say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends the demo as cleanly as Ctrl-C does."""
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends what is within as cleanly as Ctrl-C does."""
 
     def interrupt(signum: int, frame: object) -> None:
         raise KeyboardInterrupt

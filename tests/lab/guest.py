@@ -3,13 +3,16 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
+import subprocess
 import uuid as uuids
 from xml.sax.saxutils import escape, quoteattr
 
 import libvirt
 
+from tests.lab import nova
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.waiting import wait_for
 
@@ -81,7 +84,7 @@ class Guest:
     for a balloon without one; driver: whether the guest loads virtio_balloon;
     model: the memballoon's; memory: MiB, below 96 the guest does not boot;
     paused: started but never run; forge: whether it can forge its statistics;
-    emulator: the program that runs it.
+    emulator: the program that runs it; server_group: what Nova says of it.
     """
 
     def __init__(
@@ -97,12 +100,15 @@ class Guest:
         paused: bool = False,
         forge: bool = False,
         emulator: str = "/usr/bin/qemu-system-x86_64",
+        server_group: str | None = None,
     ) -> None:
         self.hypervisor = hypervisor
         self.name = name
         self.uuid = str(uuids.uuid4())
         self.display_name = display_name or name
         self.memory = memory
+        if server_group is not None:
+            nova.server_groups[self.uuid] = server_group
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
         xml = self._xml(period, driver, model, forge, emulator)
         hypervisor.connection.createXML(xml, flags)
@@ -177,6 +183,22 @@ class Guest:
     def unhang(self) -> None:
         """Let the QEMU process run on."""
         os.kill(self.pid, signal.SIGCONT)
+
+    def migrate(self, destination: Hypervisor) -> None:
+        """Move it to another hypervisor of this machine, live; its files' folder with it."""
+        moved = self.hypervisor.folder / f"{self.name}.moved.xml"
+        source, target = str(self.hypervisor.folder), str(destination.folder)
+        # What it boots from stays: no guest reads it again until it boots anew.
+        files = re.compile(re.escape(source) + f"(?=/{self.name})")
+        xml = self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE)
+        moved.write_text(files.sub(target, str(xml)))
+        subprocess.run(
+            ["virsh", "--connect", self.hypervisor.uri, "migrate", "--live", "--unsafe",
+             "--xml", moved, "--migrateuri", "tcp:127.0.0.1", self.uuid, destination.uri],
+            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+        )  # fmt: skip
+        self.hypervisor = destination
 
     def destroy(self) -> None:
         """Pull the plug; nothing to do if the domain is gone already."""

@@ -1,0 +1,20 @@
+#!/bin/sh
+# An alarm on the mean of all instances of a server group, for autoscaling without Heat.
+#
+#     SERVER_GROUP=name WEBHOOK=https://... sh server-group-memory.sh
+#
+# The group is what the instances were created with, by
+# 'openstack server create --property metering.server_group=name'. Gnocchi learns it from
+# Nova's notifications or, with [compute] fetch_extra_metadata = true, from the samples.
+# Archive policy and interval as in instance-memory.sh.
+set -eu
+openstack alarm create \
+    --type gnocchi_aggregation_by_resources_threshold \
+    --name "memory of the group ${SERVER_GROUP:?metering.server_group of the instances}" \
+    --description "The group's guests use more than 90 % of their memory" \
+    --metric memory.util --aggregation-method mean \
+    --resource-type instance --query "{\"=\": {\"server_group\": \"$SERVER_GROUP\"}}" \
+    --comparison-operator gt --threshold "${THRESHOLD:-90}" \
+    --granularity "${GRANULARITY:-60}" --evaluation-periods 3 \
+    --alarm-action "${WEBHOOK:?an http or https address, or log://}" \
+    --ok-action "$WEBHOOK" --insufficient-data-action "$WEBHOOK"

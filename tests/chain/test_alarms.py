@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alarms of Aodh on a real guest, and what Gnocchi keeps of it."""
+
+import datetime
+import math
+import time
+
+import pytest
+
+from ceilometer_memballoon.meters import METERS
+from ceilometer_memballoon.reading import FRESH_SECONDS
+from tests.lab.chain.chain import INTERVAL
+from tests.lab.guest import Guest
+from tests.lab.waiting import wait_for
+
+SECONDS = 120
+MEMORY = 192
+#: Enough for more than the threshold, in percent, and not all.
+TAKEN = 110
+SETTINGS = {"THRESHOLD": "60", "GRANULARITY": str(INTERVAL), "WINDOW": f"{2 * INTERVAL}s"}
+GROUP = "web"
+#: The script of each rule type of Aodh's that is shipped, and what it wants to know. To a
+#: project's alarm on many resources Aodh adds that Ceilometer, as Keystone knows it, has
+#: made them; there is no Keystone here, and to an administrator's it adds nothing.
+SCRIPTS = {
+    "gnocchi_resources_threshold": ("instance-memory.sh", {"INSTANCE": "{guest}"}),
+    "gnocchi_aggregation_by_resources_threshold": (
+        "server-group-memory.sh",
+        {"SERVER_GROUP": GROUP, "OS_ROLES": "admin"},
+    ),
+    "prometheus": ("prometheus-memory.sh", {"INSTANCE": "{guest}"}),
+}
+
+
+@pytest.fixture(scope="module")
+def guest(hypervisor):
+    """A guest of the server group."""
+    running = Guest(hypervisor, "instance-alarmed", memory=MEMORY, server_group=GROUP)
+    yield running.wait_until_up()
+    running.destroy()
+
+
+@pytest.fixture(scope="module")
+def alarms(chain, guest):
+    """An alarm of each rule type on it, by type, all ok."""
+    chain.wait_for_measures(guest)
+    made = {
+        kind: chain.aodh.create(
+            script, WEBHOOK=chain.webhook.url, **SETTINGS,
+            **{name: value.format(guest=guest.uuid) for name, value in subject.items()},
+        )
+        for kind, (script, subject) in SCRIPTS.items()
+    }  # fmt: skip
+    wait_for_all(chain, made, "ok")
+    return made
+
+
+@pytest.fixture(scope="module")
+def seconds_to_silence(chain, guest, alarms):
+    """The guest takes memory, gives it back and falls silent.
+
+    By alarm: seconds from then on to insufficient data.
+    """
+    guest.take(TAKEN)
+    wait_for_all(chain, alarms, "alarm")
+    guest.give_back()
+    wait_for_all(chain, alarms, "ok")
+    begin = time.monotonic()
+    guest.unload_driver()
+    found = {}
+
+    def all_silent():
+        for kind, alarm in alarms.items():
+            if kind not in found and chain.aodh.state(alarm) == "insufficient data":
+                found[kind] = time.monotonic() - begin
+        return len(found) == len(alarms)
+
+    wait_for(all_silent, SECONDS, "insufficient data", lambda: str(found))
+    return found
+
+
+def wait_for_all(chain, alarms, state):
+    wait_for(
+        lambda: {chain.aodh.state(alarm) for alarm in alarms.values()} == {state},
+        SECONDS, f"all alarms: {state}",
+        lambda: str({kind: chain.aodh.state(alarm) for kind, alarm in alarms.items()}),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+def test_webhook_hears_of_need_relief_and_silence(chain, alarms, seconds_to_silence, kind):
+    expected = ["ok", "alarm", "ok", "insufficient data"]
+    wait_for(lambda: len(chain.webhook.states(alarms[kind])) >= len(expected), SECONDS, "webhooks")
+    assert chain.webhook.states(alarms[kind]) == expected
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+def test_silent_guest_has_insufficient_data_in_time(seconds_to_silence, measured, kind):
+    measured(f"insufficient data, {kind}", f"{seconds_to_silence[kind]:.0f} s")
+    assert seconds_to_silence[kind] < FRESH_SECONDS + 2 * INTERVAL + INTERVAL
+
+
+def test_measures_are_what_the_agent_read(chain, boot):
+    guest = boot("instance-measured", memory=MEMORY)
+    wait_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage", chain.agent.log_text)
+    begin, read = math.ceil(time.time()), exported_meanwhile(chain, guest)
+    end = time.time() - INTERVAL
+    for meter in METERS.values():
+        kept = wait_for(lambda m=meter: measures(chain, guest, m, begin, end), SECONDS, meter.name)
+        assert set(kept) - read[meter.name] == set()
+
+
+def exported_meanwhile(chain, guest, cycles=4):
+    """All values that the agent exported in so many cycles, by meter."""
+    read = {meter.name: set() for meter in METERS.values()}
+    end = time.monotonic() + cycles * INTERVAL
+    guest.take(8)
+    while time.monotonic() < end:
+        found = chain.agent.metrics()
+        for meter in METERS.values():
+            read[meter.name].add(found.get((f"ceilometer_{meter.pollster}", guest.uuid)))
+        time.sleep(0.1)
+    return read
+
+
+def measures(chain, guest, meter, begin, end):
+    """The values that Gnocchi has by the second, from begin to end; none if fewer than two."""
+    kept = [
+        value
+        for when, value in chain.gnocchi.measures(guest.uuid, meter.name, 1)
+        if begin <= datetime.datetime.fromisoformat(when).timestamp() <= end
+    ]
+    return kept if len(kept) > 1 else []

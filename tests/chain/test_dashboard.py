@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped Grafana dashboard: its types by Grafana's own schema, its data by Prometheus."""
+
+import json
+import pathlib
+import subprocess
+
+import pytest
+
+from tests.lab.chain.service import program
+from tests.lab.waiting import wait_for
+
+DASHBOARD = pathlib.Path(__file__).parents[2] / "etc/grafana/guest-memory.json"
+BOARD = json.loads(DASHBOARD.read_text())
+PACKAGES = ("@grafana/schema@13.2.3", "typescript@7.0.2")
+SECONDS = 120
+INSTALL_SECONDS = 300
+#: Where the schema keeps what a kind of panel may have.
+KINDS = {
+    "bargauge": "BarGauge",
+    "stat": "Stat",
+    "table": "Table",
+    "timeseries": "TimeSeries",
+}
+#: In JSON an enum is one of its values, and in panels everything may be left out.
+TYPES = """
+type Plain<T> = T extends string ? `${T}` : T extends object ? {[K in keyof T]: Plain<T[K]>} : T;
+type Part<T> = T extends string ? `${T}` : T extends object ? {[K in keyof T]?: Part<T[K]>} : T;
+import type { Dashboard } from "@grafana/schema";
+"""
+IMPORT = 'import type * as {} from "@grafana/schema/dist/esm/raw/composable/{}/panelcfg/x/{}";'
+#: What Grafana puts in for its variables.
+VARIABLES = {
+    "$host": ".*",
+    "$project": ".*",
+    "$instance": ".*",
+    "$top": "20",
+    "$__range": "60s",
+}
+
+
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory):
+    """A folder with Grafana's schema and a TypeScript compiler."""
+    folder = tmp_path_factory.mktemp("schema")
+    run(folder, program("npm"), "install", "--no-audit", "--no-fund", "--no-package-lock",
+        "--prefix", folder, *PACKAGES)  # fmt: skip
+    return folder
+
+
+def run(folder, *command):
+    done = subprocess.run(
+        [str(word) for word in command], cwd=folder, check=False, capture_output=True, text=True,
+        stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def compiled(schema, board):
+    """tsc's exit status and words on a dashboard."""
+    lines = [TYPES, f"export const dashboard: Plain<Dashboard> = {json.dumps(board)};"]
+    lines += [IMPORT.format(kind, kind, f"{n}PanelCfg_types.gen") for kind, n in KINDS.items()]
+    for panel in board["panels"]:
+        number, kind = panel["id"], panel["type"]
+        custom = panel["fieldConfig"]["defaults"].get("custom", {})
+        lines.append(
+            f"export const o{number}: Part<{kind}.Options> = {json.dumps(panel['options'])};"
+        )
+        if kind in ("timeseries", "table"):
+            lines.append(
+                f"export const c{number}: Part<{kind}.FieldConfig> = {json.dumps(custom)};"
+            )
+    (schema / "dashboard.ts").write_text("\n".join(lines))
+    return run(schema, program("node"), "node_modules/typescript/bin/tsc", "--strict", "--noEmit",
+               "--skipLibCheck", "--moduleResolution", "bundler", "--module", "esnext",
+               "dashboard.ts")  # fmt: skip
+
+
+def expressions():
+    """Every expression of a panel or a variable, by where it stands."""
+    for panel in BOARD["panels"]:
+        for target in panel["targets"]:
+            yield f"{panel['title']}, {target['refId']}", target["expr"]
+    for variable in BOARD["templating"]["list"]:
+        if variable["type"] == "query":
+            series, _, label = variable["query"]["query"][len("label_values(") : -1].rpartition(",")
+            yield f"variable {variable['name']}", f"count by ({label}) ({series})"
+
+
+@pytest.mark.timeout(INSTALL_SECONDS)
+def test_types_are_those_of_grafanas_schema(schema):
+    assert compiled(schema, BOARD) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value"),
+    [
+        (("panels", 0, "gridPos"), "width", 4),
+        (("panels", 8, "options", "legend"), "displayMode", "tabel"),
+        (("panels", 0, "fieldConfig", "defaults"), "min", "0"),
+    ],
+)
+def test_wrong_type_would_be_found(schema, place, key, value):
+    board = json.loads(DASHBOARD.read_text())
+    at = board
+    for step in place:
+        at = at[step]
+    at[key] = value
+    assert compiled(schema, board)[0] != 0
+
+
+@pytest.mark.parametrize("panel", BOARD["panels"], ids=lambda panel: panel["title"])
+def test_every_panel_says_what_it_shows(panel):
+    assert len(panel["description"]) > 20
+    assert panel["type"] == "table" or panel["fieldConfig"]["defaults"]["unit"]
+
+
+def test_panels_do_not_overlap():
+    cells = [
+        (x, y)
+        for panel in BOARD["panels"]
+        for at in [panel["gridPos"]]
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+
+
+def test_every_expression_returns_data(boot, chain):
+    boot("instance-shown")
+    boot("instance-mute", driver=False)
+    silent = boot("instance-gone-silent")
+    wait_for(lambda: chain.agent.usage(silent.uuid), SECONDS, "memory.usage")
+    silent.unload_driver()
+    missing = dict(expressions())
+    for name, value in VARIABLES.items():
+        missing = {where: text.replace(name, value) for where, text in missing.items()}
+
+    def all_there():
+        for where, text in list(missing.items()):
+            if chain.prometheus.query(text):
+                del missing[where]
+        return not missing
+
+    wait_for(all_there, SECONDS, "every expression", lambda: str(missing))

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two hosts, an agent each, one broker and two notification agents: every sample once."""
+
+import collections
+import contextlib
+import datetime
+import itertools
+import json
+
+import pytest
+
+from ceilometer_memballoon.period import balloon_of
+from tests.lab.agent import Agent
+from tests.lab.chain.notification import NotificationAgents
+from tests.lab.chain.rabbitmq import RabbitMQ
+from tests.lab.chain.service import folder_in
+from tests.lab.guest import Guest
+from tests.lab.hypervisor import Hypervisor
+from tests.lab.waiting import wait_for
+
+SECONDS = 120
+INTERVAL = 2
+#: A cycle may begin a little late, and one that is lost makes a gap of two intervals.
+LONGEST_GAP = 1.75 * INTERVAL
+HOSTS = ("compute-1", "compute-2")
+
+
+class Fleet:
+    """The running fleet. hypervisors, guests: by host's name; samples(): what has arrived."""
+
+    def __init__(self, hypervisors, running):
+        self.hypervisors = dict(zip(HOSTS, hypervisors, strict=True))
+        lab = hypervisors[0].folder
+        self._folder = folder_in(lab, "samples")
+        self.rabbitmq = running.enter_context(RabbitMQ(lab))
+        self.notification = running.enter_context(
+            NotificationAgents(lab, self.rabbitmq.transport_url, self._publishers())
+        )
+        self.guests = {
+            host: Guest(hypervisor, f"instance-{host}", period=None)
+            for host, hypervisor in self.hypervisors.items()
+        }
+        for guest in self.guests.values():
+            running.callback(guest.destroy)
+            guest.wait_until_up()
+        self.agents = {
+            host: running.enter_context(
+                Agent(hypervisor, host=host, interval=INTERVAL, period=1,
+                      transport_url=self.rabbitmq.transport_url)
+            )
+            for host, hypervisor in self.hypervisors.items()
+        }  # fmt: skip
+
+    def samples(self, guest, meter="memory.usage"):
+        """Times of that guest's samples that have arrived, in order, doubles included."""
+        return sorted(
+            datetime.datetime.fromisoformat(sample["timestamp"]).timestamp()
+            for sample in self._all_samples()
+            if (sample["resource_id"], sample["name"]) == (guest.uuid, meter)
+        )
+
+    def wait_for_more(self, guest, count):
+        """Until so many more samples of the guest have arrived."""
+        wanted = len(self.samples(guest)) + count
+        wait_for(lambda: len(self.samples(guest)) >= wanted, SECONDS, "samples", self._words)
+
+    def _all_samples(self):
+        for file in self._folder.iterdir():
+            # The last line may be half written.
+            for line in file.read_text().rpartition("\n")[0].splitlines():
+                yield json.loads(line)
+
+    def _publishers(self):
+        return [f"file://{self._folder}/samples-{number}?json" for number in range(2)]
+
+    def _words(self):
+        return "".join(agent.last_words() for agent in self.notification.agents)
+
+
+@pytest.fixture(scope="module")
+def fleet(hypervisor):
+    """Two hypervisors with a guest each, and all behind them."""
+    with contextlib.ExitStack() as running:
+        second = running.enter_context(Hypervisor())
+        started = Fleet((hypervisor, second), running)
+        for guest in started.guests.values():
+            started.wait_for_more(guest, 2)
+        yield started
+
+
+def doubles(times):
+    return [time for time, count in collections.Counter(times).items() if count > 1]
+
+
+def gaps(times):
+    """Seconds between samples where one or more are missing."""
+    pairs = itertools.pairwise(times)
+    return [round(later - sooner, 1) for sooner, later in pairs if later - sooner > LONGEST_GAP]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_guest_arrives_exactly_once(fleet, host):
+    guest = fleet.guests[host]
+    fleet.wait_for_more(guest, 5)
+    times = fleet.samples(guest)
+    assert (doubles(times), gaps(times)) == ([], [])
+
+
+def test_restart_of_a_notification_agent_loses_and_doubles_nothing(fleet):
+    guest = fleet.guests[HOSTS[0]]
+    begin = fleet.samples(guest)[-1]
+    for agent in fleet.notification.agents:
+        agent.restart()
+        fleet.wait_for_more(guest, 3)
+    for guest in fleet.guests.values():
+        times = [time for time in fleet.samples(guest) if time >= begin]
+        assert (doubles(times), gaps(times)) == ([], [])
+
+
+def test_restart_of_the_broker_doubles_nothing_and_all_go_on(fleet, measured):
+    begin = fleet.samples(fleet.guests[HOSTS[0]])[-1]
+    fleet.rabbitmq.restart()
+    for host, guest in fleet.guests.items():
+        fleet.wait_for_more(guest, 5)
+        times = [time for time in fleet.samples(guest) if time >= begin]
+        measured(f"restart of RabbitMQ, {host}", f"gaps of {gaps(times)} s")
+        assert doubles(times) == []
+
+
+def test_guest_that_migrates_goes_on_without_a_double(fleet, measured):
+    first, second = fleet.hypervisors.values()
+    guest = Guest(first, "instance-migrant", period=None).wait_until_up()
+    try:
+        fleet.wait_for_more(guest, 2)
+        begin = fleet.samples(guest)[-1]
+        guest.migrate(second)
+        fleet.wait_for_more(guest, 5)
+        times = [time for time in fleet.samples(guest) if time >= begin]
+        pairs = itertools.pairwise(times)
+        closest = min(later - sooner for sooner, later in pairs)
+        measured("live migration", f"closest {closest:.1f} s, gaps of {gaps(times)} s")
+        assert doubles(times) == []
+        assert balloon_of(guest.live_xml()).period == 1
+    finally:
+        guest.destroy()

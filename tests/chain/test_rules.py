@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped rules of Prometheus: by promtool alone, and fed by the real agent."""
+
+import pathlib
+import threading
+
+import pytest
+import yaml
+
+from tests.lab.chain.chain import HOST
+from tests.lab.chain.prometheus import ALERTS, ETC, RULES, faster, promtool
+from tests.lab.waiting import wait_for
+
+HERE = pathlib.Path(__file__).parent
+UNIT_TESTS = HERE / "rules.test.yml"
+SECONDS = 120
+MIB = 2**20
+RECORDS = [rule["record"] for rule in yaml.safe_load(RULES.read_text())["groups"][0]["rules"]]
+ALERT_RULES = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+
+
+@pytest.fixture
+def short_of_memory(boot):
+    """A guest that claims to use nearly all it has, with ever more major faults."""
+    guest = boot("instance-short", forge=True, period=1)
+    over = threading.Event()
+
+    def thrash() -> None:
+        faults = 0
+        while not over.is_set():
+            guest.forge(available=80 * MIB, usable=4 * MIB, unused=2 * MIB, major_fault=faults)
+            faults += 1000
+            over.wait(1)
+
+    thrashing = threading.Thread(target=thrash)
+    thrashing.start()
+    yield guest
+    over.set()
+    thrashing.join(SECONDS)
+
+
+def test_promtool_finds_the_rules_sound():
+    promtool(HERE, "check", "rules", RULES, ALERTS)
+
+
+def test_promtool_finds_the_configuration_sound(tmp_path):
+    config = (ETC / "prometheus.yml").read_text().replace("/etc/prometheus", str(ETC))
+    (tmp_path / "prometheus.yml").write_text(config)
+    promtool(HERE, "check", "config", tmp_path / "prometheus.yml")
+
+
+def test_rules_say_what_they_should_of_made_up_series():
+    promtool(HERE, "test", "rules", UNIT_TESTS)
+
+
+@pytest.mark.parametrize("name", RECORDS + [rule["alert"] for rule in ALERT_RULES])
+def test_every_rule_is_among_promtools_tests(name):
+    assert name in UNIT_TESTS.read_text()
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_says_what_is_the_matter_and_what_to_do(rule):
+    assert set(rule["annotations"]) == {"summary", "description", "action"}
+    assert "for" in rule
+
+
+def test_faster_rules_are_the_shipped_ones_with_shorter_times():
+    assert faster("rate(x[5m]) for: 10m age:seconds > 120", 12) == (
+        "rate(x[25s]) for: 50s age:seconds > 10"
+    )
+
+
+def test_every_record_has_data_of_a_real_guest(boot, chain):
+    boot()
+    missing = set(RECORDS)
+
+    def all_there():
+        missing.difference_update({name for name in missing if chain.prometheus.query(name)})
+        return not missing
+
+    wait_for(all_there, SECONDS, "every record", lambda: str(missing))
+
+
+def test_guest_short_of_memory_fires(short_of_memory, chain):
+    wait_for(
+        lambda: "firing" in chain.prometheus.alerts(
+            "GuestShortOfMemory", resource=short_of_memory.uuid, host=HOST
+        ),
+        SECONDS,
+        "the alert",
+    )  # fmt: skip
+
+
+def test_guest_that_falls_silent_fires(boot, chain):
+    guest = boot("instance-silent")
+    wait_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage")
+    guest.unload_driver()
+    wait_for(
+        lambda: "firing" in chain.prometheus.alerts(
+            "GuestMemoryStatsSilent", resource=guest.uuid
+        ),
+        SECONDS,
+        "the alert",
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What 'tox -e chain' shows: the chain fed by lab guests, until Ctrl-C."""
+
+import argparse
+import sys
+import threading
+import time
+
+from tests.lab.chain.chain import HOST, INTERVAL, Chain
+from tests.lab.demo import interruptible
+from tests.lab.guest import PROJECT, USER, Guest
+from tests.lab.hypervisor import Hypervisor, missing_packages
+
+MEMORY_MIB = 192
+STEP_MIB = 10
+STEPS = 11
+ALARM = {"THRESHOLD": "60", "GRANULARITY": str(INTERVAL)}
+
+WHERE = """
+Everything is up. 'climber' takes {step} MiB each {interval} s and gives all back again, over
+and over; 'steady' does nothing. All is faster than what is shipped: a minute is {interval} s.
+
+Prometheus   {prometheus}/graph?g0.expr=guest%3Amemory_usage%3Amib&g0.tab=0&g0.range_input=10m
+  its alerts {prometheus}/alerts
+Exporter     http://127.0.0.1:{exporter}/
+Gnocchi      gnocchi --os-auth-type gnocchi-basic --user admin --endpoint {gnocchi} \\
+                 measures show --resource-id {climber} --granularity {interval} memory.util
+Aodh         aodh --os-auth-type aodh-noauth --aodh-endpoint {aodh} \\
+                 --user-id {user} --project-id {project} --roles member,reader alarm list
+Command      ceilometer-memballoon --config-file {config} guest list
+Programs are in {bin}, logs below {lab}. Ctrl-C takes it all down.
+"""
+
+
+def main() -> int:
+    """Run the chain; the exit status."""
+    parser = argparse.ArgumentParser(prog="tox -e chain --", description=__doc__)
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="end by itself after so many seconds"
+    )
+    arguments = parser.parse_args()
+    if missing := missing_packages():
+        print(f"The lab needs these packages: apt-get install {' '.join(missing)}")
+        return 1
+    try:
+        with interruptible():
+            _run(arguments.seconds)
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running.")
+        return 130
+    return 0
+
+
+def _run(seconds: float) -> None:
+    with Hypervisor() as hypervisor:
+        _say("two guests")
+        steady, climber = (
+            Guest(hypervisor, f"instance-{number}", display_name=name, memory=MEMORY_MIB)
+            for number, name in enumerate(("steady", "climber"))
+        )
+        with Chain(hypervisor, _say) as chain:
+            for guest in (steady, climber):
+                guest.wait_until_up()
+            _say("an alarm of Aodh's on 'climber', once Gnocchi knows it")
+            chain.wait_for_measures(climber)
+            alarm = chain.aodh.create(
+                "instance-memory.sh", INSTANCE=climber.uuid, WEBHOOK=chain.webhook.url, **ALARM
+            )
+            print(_where(hypervisor, chain, climber), flush=True)
+            _watch(chain, climber, alarm, time.monotonic() + seconds)
+
+
+def _watch(chain: Chain, climber: Guest, alarm: str, end: float) -> None:
+    pause = threading.Event()
+    step = 0
+    while time.monotonic() < end:
+        step = (step + 1) % (STEPS + 4)
+        if step == 0:
+            climber.give_back()
+        elif step <= STEPS:
+            climber.take(STEP_MIB)
+        usage, state = chain.agent.usage(climber.uuid), chain.aodh.state(alarm)
+        told = ", ".join(chain.webhook.states(alarm)) or "nothing yet"
+        used = "-" if usage is None else f"{usage:.1f} MiB"
+        print(f"climber: {used:>10}   alarm: {state}   webhook: {told}", flush=True)
+        pause.wait(min(INTERVAL, max(0.0, end - time.monotonic())))
+
+
+def _where(hypervisor: Hypervisor, chain: Chain, climber: Guest) -> str:
+    return WHERE.format(
+        step=STEP_MIB, interval=INTERVAL, prometheus=chain.prometheus.url,
+        exporter=chain.agent.port, gnocchi=chain.gnocchi.url, aodh=chain.aodh.url,
+        climber=climber.uuid, user=USER, project=PROJECT, config=chain.agent.config,
+        bin=sys.prefix + "/bin", lab=hypervisor.folder, host=HOST,
+    )  # fmt: skip
+
+
+def _say(text: str) -> None:
+    print(f"Starting {text} ...", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

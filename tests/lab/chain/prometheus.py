@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private Prometheus with the rules that this project ships, and a node_exporter."""
+
+import json
+import pathlib
+import re
+import urllib.parse
+import urllib.request
+from typing import Any
+
+import yaml
+
+from tests.lab import image
+from tests.lab.agent import free_port
+from tests.lab.chain.service import Service, folder_in, listens, run
+
+ETC = pathlib.Path(__file__).parents[3] / "etc/prometheus"
+RULES, ALERTS = ETC / "guest-memory.rules.yml", ETC / "guest-memory.alerts.yml"
+QUERY_SECONDS = 30
+#: Times in the rules: windows, 'for:' and thresholds in seconds.
+TIME = re.compile(r"(\[|for: |:seconds > )(\d+)(m|h|)\b")
+UNIT_SECONDS = {"": 1, "m": 60, "h": 3600}
+
+
+def binary(name: str) -> pathlib.Path:
+    """A program of Debian's prometheus package: prometheus, promtool."""
+    return image.unpacked("prometheus") / "usr/bin" / name
+
+
+def promtool(folder: pathlib.Path, *words: str | pathlib.Path) -> str:
+    """What promtool prints; RuntimeError if it finds something wrong."""
+    return run(folder, binary("promtool"), *words)
+
+
+def faster(text: str, times: int) -> str:
+    """Rules whose times are so many times shorter, for guests that cannot be waited for."""
+    return TIME.sub(lambda m: f"{m[1]}{_shorter(m[2], m[3], times)}", text)
+
+
+def _shorter(number: str, unit: str, times: int) -> str:
+    seconds = int(number) * UNIT_SECONDS[unit] // times
+    return f"{seconds}s" if unit else str(seconds)
+
+
+class Prometheus(Service):
+    """A running Prometheus; targets: the exporters' ports by host's name.
+
+    times: by how much its scraping and the rules' times are faster than what is shipped.
+    """
+
+    def __init__(self, lab: pathlib.Path, targets: dict[str, int], *, times: int) -> None:
+        folder = folder_in(lab, "prometheus")
+        self.port = free_port()
+        self._node_exporter = _node_exporter(folder, node_port := free_port())
+        for rules in (RULES, ALERTS):
+            (folder / rules.name).write_text(faster(rules.read_text(), times))
+        for job, ports in (("ceilometer", targets), ("node", dict.fromkeys(targets, node_port))):
+            (folder / f"{job}-targets").mkdir()
+            hosts = [_target(host, port) for host, port in ports.items()]
+            (folder / f"{job}-targets/lab.yml").write_text(yaml.safe_dump(hosts))
+        config = (ETC / "prometheus.yml").read_text().replace("/etc/prometheus", str(folder))
+        (folder / "prometheus.yml").write_text(
+            re.sub(r"(_interval: )(\d+)s", lambda m: f"{m[1]}{max(1, int(m[2]) // times)}s", config)
+        )
+        super().__init__(
+            folder,
+            "prometheus",
+            [binary("prometheus"), "--config.file", folder / "prometheus.yml",
+             "--storage.tsdb.path", folder / "data", "--log.level", "warn",
+             "--web.listen-address", f"127.0.0.1:{self.port}"],
+            ready=lambda: listens(self.port),
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The expression's result now: a list of {"metric": labels, "value": [time, text]}."""
+        return list(self._get("query", query=expression)["result"])
+
+    def alerts(self, name: str, **labels: str) -> list[str]:
+        """The states (pending, firing) of that alert's instances that have these labels."""
+        return [
+            alert["state"]
+            for alert in self._get("alerts")["alerts"]
+            if alert["labels"].items() >= {"alertname": name, **labels}.items()
+        ]
+
+    def stop(self, *arguments: Any) -> None:
+        """End it and the node_exporter."""
+        self._node_exporter.stop()
+        super().stop(*arguments)
+
+    def _get(self, what: str, **arguments: str) -> dict[str, Any]:
+        address = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(arguments)}"
+        with urllib.request.urlopen(address, timeout=QUERY_SECONDS) as page:
+            return dict(json.load(page)["data"])
+
+
+def _node_exporter(folder: pathlib.Path, port: int) -> Service:
+    unpacked = image.unpacked("prometheus-node-exporter")
+    return Service(
+        folder,
+        "node_exporter",
+        [unpacked / "usr/bin/prometheus-node-exporter", "--collector.disable-defaults",
+         "--collector.meminfo", "--web.listen-address", f"127.0.0.1:{port}"],
+        ready=lambda: listens(port),
+    )  # fmt: skip
+
+
+def _target(host: str, port: int) -> dict[str, Any]:
+    # All hosts of a lab have one address: their names are given here, as the relabelling
+    # of prometheus.yml would take them from the addresses.
+    return {"targets": [f"127.0.0.1:{port}"], "labels": {"host": host}}

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process of the chain behind the agent, and the folder it works in."""
+
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Self
+
+from tests.lab.waiting import wait_for
+
+START_SECONDS = 60
+STOP_SECONDS = 30
+PROGRAM_SECONDS = 120
+
+
+class Service:
+    """A running service; a context manager that ends it.
+
+    folder: below a lab's, so that the lab's end is the service's, whatever happens; name:
+    of its log; command: what to run; environment: further variables; ready: tells whether
+    it is up, for which the constructor waits.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        name: str,
+        command: list[str | pathlib.Path],
+        *,
+        environment: dict[str, str] | None = None,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._folder = folder
+        self._command = [str(word) for word in command]
+        self._environment = environment or {}
+        self._ready = ready
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it is up; TimeoutError if it is not in time."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=_environment(self._folder, self._environment),
+                start_new_session=True,
+                **_user_of(self._folder),
+            )
+        wait_for(self._is_up, START_SECONDS, f"{self.name} is up", self.last_words)
+
+    def stop(self, signum: int = signal.SIGTERM) -> None:
+        """End it, and all that it started."""
+        if self._process.poll() is None:
+            self._process.send_signal(signum)
+        try:
+            self._process.wait(timeout=STOP_SECONDS)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(timeout=STOP_SECONDS)
+
+    def restart(self, signum: int = signal.SIGTERM) -> None:
+        """End it and start it again, with the data it has."""
+        self.stop(signum)
+        self.start()
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def _is_up(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self.name} ended at once: {self.last_words()}")
+        return self._ready()
+
+
+class Services:
+    """Several that belong together; a context manager that ends them, the last one first."""
+
+    def __init__(self, *services: Service) -> None:
+        self._services = services
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for service in reversed(self._services):
+            service.stop()
+
+
+def folder_in(lab: pathlib.Path, name: str, *, nobody: bool = False) -> pathlib.Path:
+    """A new folder in the lab's; what runs in it is the user nobody's if that is wanted.
+
+    PostgreSQL and RabbitMQ do not run as root.
+    """
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=lab))
+    if nobody and os.geteuid() == 0:
+        user = pwd.getpwnam("nobody")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    return folder
+
+
+def run(
+    folder: pathlib.Path, *command: str | pathlib.Path, environment: dict[str, str] | None = None
+) -> str:
+    """What a program prints that does its work and ends; RuntimeError if it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        check=False, cwd=folder, env=_environment(folder, environment or {}), text=True,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=PROGRAM_SECONDS,
+        **_user_of(folder),
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]} failed: {(done.stdout + done.stderr)[-3000:]}")
+    return done.stdout
+
+
+def program(name: str) -> pathlib.Path:
+    """A program of this environment's; of the system's where there is none."""
+    own = pathlib.Path(sys.executable).with_name(name)
+    found = own if own.exists() else shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        raise FileNotFoundError(f"no {name} here")
+    return pathlib.Path(found)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _environment(folder: pathlib.Path, further: dict[str, str]) -> dict[str, str]:
+    # The folder in it is what the lab's sweep finds a left service by.
+    own = pathlib.Path(sys.executable).parent
+    return {
+        "PATH": f"{own}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        **further,
+    }
+
+
+def _user_of(folder: pathlib.Path) -> dict[str, object]:
+    """Popen arguments to run as the folder's owner."""
+    owner = folder.stat()
+    if owner.st_uid == os.geteuid():
+        return {}
+    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
