@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sphinx's settings; 'tox -e docs' builds into build/doc."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "_ext"))
+
+project = "ceilometer-memballoon"
+copyright = "the ceilometer-memballoon developers"
+extensions = [
+    "openstackdocstheme",
+    "oslo_config.sphinxext",
+    "reno.sphinxext",
+    "cliff.sphinxext",
+    "tables",
+]
+exclude_patterns = ["_ext"]
+html_theme = "openstackdocs"
+html_copy_source = False
+# It would name the commit's time from git, which an sdist does not have.
+openstackdocs_auto_name = False
+openstackdocs_use_storyboard = False
+openstackdocs_repo_name = "ceilometer-memballoon"
+man_pages = [
+    (
+        "ceilometer-memballoon",
+        "ceilometer-memballoon",
+        "why a guest has no memory data, and what to do",
+        [],
+        1,
+    )
+]
+autoprogram_cliff_application = "ceilometer-memballoon"
