@@ -55,7 +55,7 @@ class Fleet:
         """Times of that guest's samples that have arrived, in order, doubles included."""
         return sorted(
             datetime.datetime.fromisoformat(sample["timestamp"]).timestamp()
-            for sample in self._all_samples()
+            for sample in self.all_samples()
             if (sample["resource_id"], sample["name"]) == (guest.uuid, meter)
         )
 
@@ -64,7 +64,8 @@ class Fleet:
         wanted = len(self.samples(guest)) + count
         wait_for(lambda: len(self.samples(guest)) >= wanted, SECONDS, "samples", self._words)
 
-    def _all_samples(self):
+    def all_samples(self):
+        """As they arrived, in no order."""
         for file in self._folder.iterdir():
             # The last line may be half written.
             for line in file.read_text().rpartition("\n")[0].splitlines():
@@ -99,9 +100,11 @@ def gaps(times):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_every_guest_arrives_exactly_once(fleet, host):
+def test_every_guest_arrives_exactly_once(fleet, host, measured):
     guest = fleet.guests[host]
     fleet.wait_for_more(guest, 5)
+    sizes = [len(json.dumps(sample)) for sample in fleet.all_samples()]
+    measured("a sample as JSON", f"{sum(sizes) / len(sizes):.0f} bytes")
     times = fleet.samples(guest)
     assert (doubles(times), gaps(times)) == ([], [])
 

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmark in small: calls exactly, times as ratios that are told, not judged."""
 
+import pathlib
+import subprocess
+import sys
+
 import pytest
 
 from bench import report
 from bench.contestants import FLOOR, METERS_OF, PLUGIN, STOCK, calls, contestants, race
 from tests.lab.guest import Guest
 
+TREE = pathlib.Path(__file__).parents[2]
+SECONDS = 120
 GUESTS = 10
 ROUNDS = 5
 #: RPCs of the stock pollsters for each guest of each cycle.
@@ -36,3 +42,12 @@ def test_ratios_are_told(guests, hypervisor, measured):
     # A margin that no noise reaches: one call against fifty.
     assert costs[PLUGIN].wall < costs[STOCK].wall
     assert costs[FLOOR].wall > 0
+
+
+def test_profile_of_the_simulated_connection_names_what_takes_the_time():
+    words = ["-m", "cProfile", "-s", "tottime", "-m", "bench.simulated", "race"]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *words, '{"count": 3, "call": 0, "rounds": 1}'],
+        check=True, capture_output=True, text=True, timeout=SECONDS, cwd=TREE,
+    )  # fmt: skip
+    assert "function calls" in done.stdout

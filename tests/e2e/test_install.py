@@ -54,3 +54,14 @@ def test_installed_agent_reports_both_meters(environment, boot, start_agent):
     )
     wanted = {("ceilometer_memory_usage", guest.uuid), ("ceilometer_memory_resident", guest.uuid)}
     wait_for(lambda: wanted <= set(agent.metrics()), 60, "both meters", agent.log_text)
+
+
+@pytest.mark.timeout(INSTALL_SECONDS)
+def test_uninstalling_takes_away_what_was_installed_and_no_more(environment, tmp_path):
+    pip = environment / "bin/pip"
+    files = {path for path in environment.rglob("*memballoon*") if path.name != "wheel"}
+    run(pip, "check", cwd=tmp_path)
+    run(pip, "uninstall", "--yes", "ceilometer-memballoon", cwd=tmp_path)
+    left = {path for path in files if path.exists() and path.suffix != ".whl"}
+    assert {path for path in left if any(path.rglob("*")) or path.is_file()} == set()
+    assert (environment / "etc/ceilometer/polling.yaml").exists()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One polling cycle on each kind of real guest."""
 
+import subprocess
 import time
 
 import pytest
@@ -147,3 +148,13 @@ def test_healthy_cycle_is_one_call_whatever_the_number_of_guests(boot, hyperviso
         counter.calls.clear()
         collector.readings({}, [])
     assert counter.calls == {GET_ALL_DOMAIN_STATS: 1}
+
+
+def test_period_can_be_taken_away_again(boot):
+    guest = boot(period=10)
+    command = ("virsh", "--connect", guest.hypervisor.uri, "dommemstat", guest.name)
+    subprocess.run(
+        [*command, "--period", "0", "--live"],
+        check=True, stdout=subprocess.DEVNULL, timeout=60,
+    )  # fmt: skip
+    assert live_period(guest) == 0

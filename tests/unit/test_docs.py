@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command in README and documentation is run by a test, or says what it needs."""
+
+import configparser
+import itertools
+import pathlib
+import re
+
+import pytest
+
+TREE = pathlib.Path(__file__).parents[2]
+PAGES = [TREE / "README.rst", TREE / "CONTRIBUTING.rst", *sorted(TREE.glob("doc/*.rst"))]
+PROGRAMS = (
+    r"(?:\./tools/|\.tox/|pip3? |python |tox |sh |cp |cat |promtool |ceilometer-[a-z]+ |reno |"
+    r"oslo-config-generator |virsh |twine |openstack |node |npm |apt-get |git |INSTANCE=)"
+)
+#: A line of a literal block, or an inline literal of more than one word.
+COMMAND = re.compile(rf"^ +(?:\$ )?({PROGRAMS}.*)$|``({PROGRAMS}[^`]+)``", re.MULTILINE)
+#: What a command that no test can run says before it, or beside it.
+NEEDS = re.compile(r"\*needs (?:a real cloud|an account|a key)\*")
+
+#: The test that runs a command, and words in that test which show it.
+RUN_BY = {
+    r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
+    r"\./tools/test": (".ci/run", "./tools/test"),
+    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k on_and_on": (
+        "tests/qemu/test_faults.py", "on_and_on",
+    ),
+    r"pip install (?:ceilometer-memballoon|\.|-e \.)": ("tests/e2e/test_install.py", '"install"'),
+    r"pip uninstall ceilometer-memballoon": ("tests/e2e/test_install.py", '"uninstall"'),
+    r"pip check": ("tests/e2e/test_install.py", '"check"'),
+    r"ceilometer-memballoon check": ("tests/e2e/test_command.py", '"check"'),
+    r"ceilometer-memballoon guest list": ("tests/e2e/test_command.py", '"guest", "list"'),
+    r"ceilometer-memballoon guest show": ("tests/e2e/test_command.py", '"guest", "show"'),
+    r"ceilometer-memballoon complete": ("tests/libvirt/test_command.py", '"complete"'),
+    r"ceilometer-memballoon \[": ("tests/e2e/test_command.py", "--config-file"),
+    r"ceilometer-polling --polling-namespaces compute": ("tests/lab/agent.py", "--polling-names"),
+    r"oslo-config-generator ": ("tests/libvirt/test_pollsters.py", "oslo_config.generator"),
+    r"promtool check config": ("tests/chain/test_rules.py", '"check", "config"'),
+    r"INSTANCE=uuid .* sh etc/aodh/instance-memory.sh": (
+        "tests/chain/test_alarms.py", "instance-memory.sh",
+    ),
+    r"c(?:p|at) .*gnocchi_resources": ("tests/lab/chain/gnocchi.py", "gnocchi_resources.memb"),
+    r"python -m cProfile -s tottime -m bench.simulated": ("tests/e2e/test_bench.py", "cProfile"),
+    r"virsh dommemstat$": ("tests/e2e/test_meters.py", '"dommemstat"'),
+    r"virsh dommemstat DOMAIN --period 0": ("tests/qemu/test_guests.py", '"--period", "0"'),
+    r"virsh domstats --balloon": ("bench/contestants.py", "domstats --balloon"),
+    r"virsh domcontrol": ("tests/e2e/test_command.py", "virsh domcontrol"),
+    r"reno new NAME": ("tox.ini", "reno"),
+}  # fmt: skip
+
+
+def commands():
+    """Page, command and the text around it."""
+    for page in PAGES:
+        text = page.read_text()
+        for match in COMMAND.finditer(text):
+            around = text[max(0, match.start() - 400) : match.end() + 40]
+            yield page, " ".join((match[1] or match[2]).split()), around
+
+
+FOUND = list(commands())
+TOX = configparser.ConfigParser(interpolation=None)
+TOX.read(TREE / "tox.ini")
+
+
+def environments():
+    """Names of tox environments, with those that braces stand for."""
+    for section in TOX.sections():
+        name = section.removeprefix("testenv:")
+        parts = [p.strip("{}").split(",") for p in re.split(r"({[^}]*})", name) if p]
+        yield from map("".join, itertools.product(*parts))
+
+
+@pytest.mark.parametrize(
+    ("page", "command", "around"), FOUND, ids=[f"{p.name}: {c}" for p, c, _ in FOUND]
+)
+def test_command_is_run_by_a_test_or_says_what_it_needs(page, command, around):
+    if command.startswith("tox -e "):
+        names = re.split(r"[ ,]", command.removeprefix("tox -e "))
+        assert set(itertools.takewhile(lambda n: n != "--", names)) <= set(environments())
+        return
+    runs = [where for pattern, where in RUN_BY.items() if re.match(pattern, command)]
+    if not runs:
+        assert NEEDS.search(around), "no test runs it, and it does not say what it needs"
+    for path, words in runs:
+        assert words in (TREE / path).read_text()
+
+
+def test_commands_are_found_at_all():
+    assert len({command for _, command, _ in FOUND}) > 20
