@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sphinx's settings; 'tox -e docs' builds into build/doc."""
 
+import importlib.metadata
 import pathlib
 import sys
 
@@ -18,8 +19,10 @@ extensions = [
 exclude_patterns = ["_ext"]
 html_theme = "openstackdocs"
 html_copy_source = False
-# It would name the commit's time from git, which an sdist does not have.
+# The theme would make both up from setup.cfg and git, as pbr does.
 openstackdocs_auto_name = False
+openstackdocs_auto_version = False
+version = release = importlib.metadata.version(project)
 openstackdocs_use_storyboard = False
 openstackdocs_repo_name = "ceilometer-memballoon"
 man_pages = [

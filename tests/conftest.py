@@ -18,7 +18,8 @@ from tests.lab.privileged import PrivilegedHypervisor
 Boot = Callable[..., Guest]
 
 
-def _lack(reason: str) -> None:
+def lack(reason: str) -> None:
+    """Skip the test, or fail it under REQUIRE_LAB=1."""
     if os.environ.get("REQUIRE_LAB") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -28,7 +29,7 @@ def _lack(reason: str) -> None:
 def hypervisor() -> Iterator[Hypervisor]:
     """The session's private libvirtd; skips the test, or fails it under REQUIRE_LAB=1."""
     if missing := missing_packages():
-        _lack(f"no lab on this machine: apt-get install {' '.join(missing)}")
+        lack(f"no lab on this machine: apt-get install {' '.join(missing)}")
     with Hypervisor() as running:
         yield running
 
@@ -37,9 +38,9 @@ def hypervisor() -> Iterator[Hypervisor]:
 def root_only(hypervisor: Hypervisor) -> None:
     """Skips the test without root, or fails it under REQUIRE_LAB=1."""
     if os.geteuid() != 0:
-        _lack("only root can start a libvirtd of root's")
+        lack("only root can start a libvirtd of root's")
     if missing := privileged_lab.missing_packages():
-        _lack(f"no D-Bus or polkit on this machine: apt-get install {' '.join(missing)}")
+        lack(f"no D-Bus or polkit on this machine: apt-get install {' '.join(missing)}")
 
 
 @pytest.fixture

@@ -3,7 +3,16 @@
 
 import pytest
 
+from tests.conftest import lack
 from tests.lab.chain.chain import Chain
+from tests.lab.chain.service import missing_packages
+
+
+@pytest.fixture(scope="session", autouse=True)
+def services():
+    """Skips the tests without the services' packages, or fails them under REQUIRE_LAB=1."""
+    if missing := missing_packages():
+        lack(f"no services on this machine: apt-get install {' '.join(missing)}")
 
 
 @pytest.fixture(scope="session")

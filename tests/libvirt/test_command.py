@@ -17,7 +17,6 @@ from ceilometer_memballoon.cli.main import main
 
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 SECONDS = 120
-LIST = ("guest", "list", "-f", "json")
 PROGRAM = str(pathlib.Path(sys.executable).with_name("ceilometer-memballoon"))
 DOMAIN = """
 <domain type="test">

@@ -6,7 +6,8 @@ import sys
 import threading
 import time
 
-from tests.lab.chain.chain import HOST, INTERVAL, Chain
+from tests.lab.chain import service
+from tests.lab.chain.chain import INTERVAL, Chain
 from tests.lab.demo import interruptible
 from tests.lab.guest import PROJECT, USER, Guest
 from tests.lab.hypervisor import Hypervisor, missing_packages
@@ -39,7 +40,7 @@ def main() -> int:
         "--seconds", type=float, default=float("inf"), help="end by itself after so many seconds"
     )
     arguments = parser.parse_args()
-    if missing := missing_packages():
+    if missing := [*missing_packages(), *service.missing_packages()]:
         print(f"The lab needs these packages: apt-get install {' '.join(missing)}")
         return 1
     try:
@@ -91,7 +92,7 @@ def _where(hypervisor: Hypervisor, chain: Chain, climber: Guest) -> str:
         step=STEP_MIB, interval=INTERVAL, prometheus=chain.prometheus.url,
         exporter=chain.agent.port, gnocchi=chain.gnocchi.url, aodh=chain.aodh.url,
         climber=climber.uuid, user=USER, project=PROJECT, config=chain.agent.config,
-        bin=sys.prefix + "/bin", lab=hypervisor.folder, host=HOST,
+        bin=sys.prefix + "/bin", lab=hypervisor.folder,
     )  # fmt: skip
 
 

@@ -56,15 +56,11 @@ class Gnocchi(Services):
     def measures(self, instance: str, meter: str, granularity: float) -> list[tuple[str, float]]:
         """Time and mean of each interval kept so far; empty where there is no such metric."""
         path = f"/v1/resource/instance/{instance}/metric/{meter}/measures"
-        found = self.get(f"{path}?granularity={granularity}&refresh=true")
+        found = self._get(f"{path}?granularity={granularity}&refresh=true")
         return [(when, value) for when, _, value in found or []]
 
-    def instances(self) -> set[str]:
-        """The uuids of all instances that it knows."""
-        return {one["id"] for one in self.get("/v1/resource/instance") or []}
-
-    def get(self, path: str) -> Any:
-        """What the API answers; None for 404."""
+    def _get(self, path: str) -> Any:
+        # None where there is no such thing yet.
         token = base64.b64encode(b"admin:").decode()
         request = urllib.request.Request(
             self.url + path, headers={"Authorization": f"Basic {token}"}

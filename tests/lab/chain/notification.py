@@ -58,7 +58,7 @@ class NotificationAgents(Services):
 
 
 def _agent(folder: pathlib.Path, number: int, config: pathlib.Path) -> Service:
-    command = [program("ceilometer-agent-notification"), "--config-file", config, "--debug"]
+    command = [program("ceilometer-agent-notification"), "--config-file", config]
     return Service(folder, f"notification-{number}", command)
 
 

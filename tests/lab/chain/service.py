@@ -2,6 +2,7 @@
 """One process of the chain behind the agent, and the folder it works in."""
 
 import contextlib
+import glob
 import os
 import pathlib
 import pwd
@@ -16,9 +17,19 @@ from typing import Self
 
 from tests.lab.waiting import wait_for
 
+#: What is not unpacked or in the environment, and a file of each Debian package.
+PACKAGES = {
+    "postgresql": "/usr/lib/postgresql/*/bin/postgres",
+    "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
+}
 START_SECONDS = 60
 STOP_SECONDS = 30
 PROGRAM_SECONDS = 120
+
+
+def missing_packages() -> list[str]:
+    """Debian packages the services need that are not on this machine."""
+    return [package for package, file in PACKAGES.items() if not glob.glob(file)]
 
 
 class Service:
