@@ -14,7 +14,7 @@ const board = JSON.parse(readFileSync(file, "utf8"));
 const end = Date.now() / 1000;
 const start = end - Number(seconds);
 const step = Math.max(1, Math.round(seconds / 200));
-const COLUMN = 54, ROW = 32, GAP = 4, HEAD = 22, LEGEND = 370;
+const COLUMN = 54, ROW = 32, GAP = 4, HEAD = 22, LEGEND = 400;
 const COLOURS = ["#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0"];
 const VARIABLES = { $host: ".*", $project: ".*", $instance: ".*", $top: "20", $__range: `${seconds}s` };
 
@@ -69,7 +69,7 @@ const KINDS = {
   bargauge(panel, series, width, height) {
     const rows = [...series].reverse();
     return drawn({
-      grid: { left: 170, right: 80, top: 4, bottom: 4 },
+      grid: { left: 200, right: 80, top: 4, bottom: 4 },
       xAxis: { type: "value", show: false, min: 0, max: panel.fieldConfig.defaults.max },
       yAxis: { type: "category", data: rows.map((one) => one.name), axisTick: { show: false } },
       series: [{
@@ -101,11 +101,11 @@ const KINDS = {
       const y = HEAD + 30 + 15 * place;
       const max = Math.max(...one.points.map(([, value]) => value));
       return `<rect x="${plot}" y="${y - 6}" width="10" height="3" fill="${COLOURS[place % 8]}"/>`
-        + text(plot + 14, y, one.name) + text(plot + 296, y, unit(panel)(last(one)), 'text-anchor="end"')
-        + text(plot + 362, y, unit(panel)(max), 'text-anchor="end"');
+        + text(plot + 14, y, one.name) + text(plot + 328, y, unit(panel)(last(one)), 'text-anchor="end"')
+        + text(plot + 393, y, unit(panel)(max), 'text-anchor="end"');
     });
-    const head = text(plot + 296, HEAD + 14, "Last *", 'text-anchor="end" font-weight="bold"')
-      + text(plot + 362, HEAD + 14, "Max", 'text-anchor="end" font-weight="bold"');
+    const head = text(plot + 328, HEAD + 14, "Last *", 'text-anchor="end" font-weight="bold"')
+      + text(plot + 393, HEAD + 14, "Max", 'text-anchor="end" font-weight="bold"');
     return chart + head + rows.join("");
   },
   table(panel, series) {
@@ -116,7 +116,7 @@ const KINDS = {
       merged.set(one.labels.resource, row);
     }
     const { indexByName, renameByName } = panel.transformations.find((t) => t.id === "organize").options;
-    const places = [0, 80, 220, 450, 530];
+    const places = [0, 75, 255, 490, 562];
     const cells = Object.keys(indexByName).map((name) => [
       text(places[indexByName[name]] + 8, HEAD + 16, renameByName[name], 'font-weight="bold"'),
       ...[...merged.values()].map((row, line) => {
