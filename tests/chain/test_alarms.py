@@ -19,6 +19,9 @@ MEMORY = 192
 TAKEN = 110
 SETTINGS = {"THRESHOLD": "60", "GRANULARITY": str(INTERVAL), "WINDOW": f"{2 * INTERVAL}s"}
 GROUP = "web"
+#: Seconds by which all that takes part may be late on a busy machine: the agent's cycle,
+#: metricd, and Aodh, which looks at its alarms once an interval. A flat line has no end.
+LATE = 4 * INTERVAL
 #: The script of each rule type of Aodh's that is shipped, and what it wants to know. To a
 #: project's alarm on many resources Aodh adds that Ceilometer, as Keystone knows it, has
 #: made them; there is no Keystone here, and to an administrator's it adds nothing.
@@ -97,7 +100,7 @@ def test_webhook_hears_of_need_relief_and_silence(chain, alarms, seconds_to_sile
 @pytest.mark.parametrize("kind", SCRIPTS)
 def test_silent_guest_has_insufficient_data_in_time(seconds_to_silence, measured, kind):
     measured(f"insufficient data, {kind}", f"{seconds_to_silence[kind]:.0f} s")
-    assert seconds_to_silence[kind] < FRESH_SECONDS + 2 * INTERVAL + INTERVAL
+    assert seconds_to_silence[kind] < FRESH_SECONDS + 2 * INTERVAL + LATE
 
 
 def test_measures_are_what_the_agent_read(chain, boot):
