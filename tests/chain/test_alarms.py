@@ -11,7 +11,7 @@ from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.reading import FRESH_SECONDS
 from tests.lab.chain.chain import INTERVAL
 from tests.lab.guest import Guest
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import wait_long_for
 
 SECONDS = 120
 MEMORY = 192
@@ -73,27 +73,30 @@ def seconds_to_silence(chain, guest, alarms):
     found = {}
 
     def all_silent():
+        states = chain.aodh.states()
         for kind, alarm in alarms.items():
-            if kind not in found and chain.aodh.state(alarm) == "insufficient data":
+            if kind not in found and states[alarm] == "insufficient data":
                 found[kind] = time.monotonic() - begin
         return len(found) == len(alarms)
 
-    wait_for(all_silent, SECONDS, "insufficient data", lambda: str(found))
+    wait_long_for(all_silent, SECONDS, "insufficient data", lambda: str(found))
     return found
 
 
 def wait_for_all(chain, alarms, state):
-    wait_for(
-        lambda: {chain.aodh.state(alarm) for alarm in alarms.values()} == {state},
-        SECONDS, f"all alarms: {state}",
-        lambda: str({kind: chain.aodh.state(alarm) for kind, alarm in alarms.items()}),
-    )  # fmt: skip
+    def all_are():
+        states = chain.aodh.states()
+        return {states[alarm] for alarm in alarms.values()} == {state}
+
+    wait_long_for(all_are, SECONDS, f"all alarms: {state}", lambda: str(chain.aodh.states()))
 
 
 @pytest.mark.parametrize("kind", SCRIPTS)
 def test_webhook_hears_of_need_relief_and_silence(chain, alarms, seconds_to_silence, kind):
     expected = ["ok", "alarm", "ok", "insufficient data"]
-    wait_for(lambda: len(chain.webhook.states(alarms[kind])) >= len(expected), SECONDS, "webhooks")
+    wait_long_for(
+        lambda: len(chain.webhook.states(alarms[kind])) >= len(expected), SECONDS, "webhooks"
+    )
     assert chain.webhook.states(alarms[kind]) == expected
 
 
@@ -105,11 +108,15 @@ def test_silent_guest_has_insufficient_data_in_time(seconds_to_silence, measured
 
 def test_measures_are_what_the_agent_read(chain, boot):
     guest = boot("instance-measured", memory=MEMORY)
-    wait_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage", chain.agent.log_text)
+    wait_long_for(
+        lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage", chain.agent.log_text
+    )
     begin, read = math.ceil(time.time()), exported_meanwhile(chain, guest)
     end = time.time() - INTERVAL
     for meter in METERS.values():
-        kept = wait_for(lambda m=meter: measures(chain, guest, m, begin, end), SECONDS, meter.name)
+        kept = wait_long_for(
+            lambda m=meter: measures(chain, guest, m, begin, end), SECONDS, meter.name
+        )
         assert set(kept) - read[meter.name] == set()
 
 
@@ -122,7 +129,7 @@ def exported_meanwhile(chain, guest, cycles=4):
         found = chain.agent.metrics()
         for meter in METERS.values():
             read[meter.name].add(found.get((f"ceilometer_{meter.pollster}", guest.uuid)))
-        time.sleep(0.1)
+        time.sleep(0.5)
     return read
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab import image
 from tests.lab.chain.service import program
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import wait_long_for
 
 DASHBOARD = pathlib.Path(__file__).parents[2] / "etc/grafana/guest-memory.json"
 BOARD = json.loads(DASHBOARD.read_text())
@@ -146,7 +146,7 @@ def test_every_expression_returns_data(boot, chain):
     boot("instance-shown")
     boot("instance-mute", driver=False)
     silent = boot("instance-gone-silent")
-    wait_for(lambda: chain.agent.usage(silent.uuid), SECONDS, "memory.usage")
+    wait_long_for(lambda: chain.agent.usage(silent.uuid), SECONDS, "memory.usage")
     silent.unload_driver()
     missing = dict(expressions())
     for name, value in VARIABLES.items():
@@ -158,4 +158,4 @@ def test_every_expression_returns_data(boot, chain):
                 del missing[where]
         return not missing
 
-    wait_for(all_there, SECONDS, "every expression", lambda: str(missing))
+    wait_long_for(all_there, SECONDS, "every expression", lambda: str(missing))

@@ -17,7 +17,7 @@ from tests.lab.chain.rabbitmq import RabbitMQ
 from tests.lab.chain.service import folder_in
 from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import wait_long_for
 
 SECONDS = 120
 INTERVAL = 2
@@ -66,7 +66,7 @@ class Fleet:
     def wait_for_more(self, guest, count):
         """Until so many more samples of the guest have arrived."""
         wanted = len(self.samples(guest)) + count
-        wait_for(lambda: len(self.samples(guest)) >= wanted, SECONDS, "samples", self._words)
+        wait_long_for(lambda: len(self.samples(guest)) >= wanted, SECONDS, "samples", self._words)
 
     def all_samples(self):
         """As they arrived, in no order."""

@@ -9,7 +9,7 @@ import yaml
 
 from tests.lab.chain.chain import HOST
 from tests.lab.chain.prometheus import ALERTS, ETC, RULES, faster, promtool
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import wait_long_for
 
 HERE = pathlib.Path(__file__).parent
 UNIT_TESTS = HERE / "rules.test.yml"
@@ -78,11 +78,11 @@ def test_every_record_has_data_of_a_real_guest(boot, chain):
         missing.difference_update({name for name in missing if chain.prometheus.query(name)})
         return not missing
 
-    wait_for(all_there, SECONDS, "every record", lambda: str(missing))
+    wait_long_for(all_there, SECONDS, "every record", lambda: str(missing))
 
 
 def test_guest_short_of_memory_fires(short_of_memory, chain):
-    wait_for(
+    wait_long_for(
         lambda: "firing" in chain.prometheus.alerts(
             "GuestShortOfMemory", resource=short_of_memory.uuid, host=HOST
         ),
@@ -93,9 +93,9 @@ def test_guest_short_of_memory_fires(short_of_memory, chain):
 
 def test_guest_that_falls_silent_fires(boot, chain):
     guest = boot("instance-silent")
-    wait_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage")
+    wait_long_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage")
     guest.unload_driver()
-    wait_for(
+    wait_long_for(
         lambda: "firing" in chain.prometheus.alerts(
             "GuestMemoryStatsSilent", resource=guest.uuid
         ),

@@ -80,7 +80,7 @@ def _watch(chain: Chain, climber: Guest, alarm: str, end: float) -> None:
             climber.give_back()
         elif step <= STEPS:
             climber.take(STEP_MIB)
-        usage, state = chain.agent.usage(climber.uuid), chain.aodh.state(alarm)
+        usage, state = chain.agent.usage(climber.uuid), chain.aodh.states()[alarm]
         told = ", ".join(chain.webhook.states(alarm)) or "nothing yet"
         used = "-" if usage is None else f"{usage:.1f} MiB"
         print(f"climber: {used:>10}   alarm: {state}   webhook: {told}", flush=True)

@@ -106,14 +106,10 @@ class Aodh(Services):
 
     def create(self, script: str, **settings: str) -> str:
         """Run a script of etc/aodh/, as a user of the cloud would; the alarm's id."""
-        before = set(self._alarms())
+        before = set(self.states())
         run(self._folder, "sh", ETC / script, environment={**self._credentials(), **settings})
-        (made,) = set(self._alarms()) - before
+        (made,) = set(self.states()) - before
         return made
-
-    def state(self, alarm: str) -> str:
-        """ok, alarm or insufficient data."""
-        return self._alarms()[alarm]
 
     def _credentials(self) -> dict[str, str]:
         return {
@@ -124,7 +120,8 @@ class Aodh(Services):
             "OS_AODH_ENDPOINT": self.url,
         }
 
-    def _alarms(self) -> dict[str, str]:
+    def states(self) -> dict[str, str]:
+        """ok, alarm or insufficient data, by alarm's id."""
         request = urllib.request.Request(
             f"{self.url}/v2/alarms",
             headers={"X-User-Id": USER, "X-Project-Id": PROJECT, "X-Roles": ROLES},

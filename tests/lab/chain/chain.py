@@ -16,7 +16,7 @@ from tests.lab.chain.rabbitmq import RabbitMQ
 from tests.lab.chain.webhook import Webhook
 from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import wait_long_for
 
 #: The host's name, in Ceilometer's configuration and on Prometheus' page.
 HOST = "compute-1"
@@ -72,7 +72,7 @@ class Chain:
 
     def wait_for_measures(self, guest: Guest) -> None:
         """Until Gnocchi has a measure of the guest's memory.util."""
-        wait_for(
+        wait_long_for(
             lambda: self.gnocchi.measures(guest.uuid, "memory.util", INTERVAL),
             SECONDS, "the first measure", self.agent.log_text,
         )  # fmt: skip
