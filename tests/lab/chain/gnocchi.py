@@ -31,7 +31,7 @@ driver = file
 file_basepath = {folder}/storage
 [metricd]
 workers = 1
-metric_processing_delay = 1
+metric_processing_delay = 2
 metric_cleanup_delay = 300
 """
 
