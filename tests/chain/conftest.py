@@ -20,3 +20,8 @@ def chain(hypervisor):
     """The running chain on the session's hypervisor."""
     with Chain(hypervisor) as running:
         yield running
+
+
+def pytest_collection_modifyitems(items):
+    """What needs no chain first, before it takes its share of the processors."""
+    items.sort(key=lambda item: "chain" in item.fixturenames)
