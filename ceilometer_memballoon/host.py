@@ -8,6 +8,7 @@ its connection, and the next call opens a new one.
 import contextlib
 import dataclasses
 import enum
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -94,7 +95,10 @@ class Record:
 
 
 class Connection:
-    """A libvirt connection whose calls have deadlines; of no more use once one missed it."""
+    """A libvirt connection whose calls have deadlines; of no more use once one missed it.
+
+    Close it after use: what is not closed stays open until the process ends.
+    """
 
     def __init__(
         self, calls: Calls, connect: Callable[[], libvirt.virConnect], seconds: float
@@ -103,6 +107,7 @@ class Connection:
         self._calls = calls
         self._raw = calls.run(connect, seconds, _close)
         self._stuck = False
+        weakref.finalize(self, _let_go, self._raw)
 
     @property
     def is_usable(self) -> bool:
@@ -118,7 +123,8 @@ class Connection:
             return self._calls.run(
                 lambda: question(self._raw), seconds, lambda result: _close(self._raw)
             )
-        except DeadlineMissed:
+        except (DeadlineMissed, KeyboardInterrupt):
+            # Nobody waits for the call any more, but it is still on its way.
             self._stuck = True
             raise
 
@@ -153,6 +159,12 @@ class Host:
     def stop(self) -> None:
         """Wait for libvirt no more: what is asked from now on raises Unanswered."""
         self._calls.stop()
+
+    def close(self) -> None:
+        """Close the connection, as far as libvirt lets it be done in time."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close(self._timeout)
 
     def read(self) -> list[Record]:
         """All running domains with their statistics, in one call. Raises Unanswered."""
@@ -209,7 +221,7 @@ class Host:
 
     def _connected(self, seconds: float) -> Connection:
         if self._reader is None or not self._reader.is_usable:
-            self._reader = None
+            self.close()
             self._reader = self._connect(seconds)
         return self._reader
 
@@ -249,6 +261,12 @@ def _close(connection: libvirt.virConnect | None) -> None:
     if connection is not None:
         with contextlib.suppress(libvirt.libvirtError):
             connection.close()
+
+
+def _let_go(connection: libvirt.virConnect) -> None:
+    # Otherwise virConnect.__del__ closes it, wherever it happens to be freed, and at
+    # the process's end: closing asks libvirtd, and waits for one that hangs for ever.
+    connection._o = None
 
 
 def _read_all(connection: libvirt.virConnect) -> list[Record]:

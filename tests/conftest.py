@@ -3,7 +3,6 @@
 
 import contextlib
 import functools
-import gc
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,19 +32,6 @@ def hypervisor() -> Iterator[Hypervisor]:
         lack(f"no lab on this machine: apt-get install {' '.join(missing)}")
     with Hypervisor() as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def no_connection_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Closes what a test's collectors leave, while libvirtd answers.
-
-    Collected later, in the middle of a test that stops libvirtd, a connection's __del__
-    would wait for libvirtd for ever (virConnectClose asks it), in this process's main
-    thread. The agent keeps its one collector for as long as it lives.
-    """
-    yield
-    if "hypervisor" in request.fixturenames:
-        gc.collect()
 
 
 @pytest.fixture(scope="session")

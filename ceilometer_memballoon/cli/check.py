@@ -2,6 +2,7 @@
 """The command that checks the installation on this compute node."""
 
 import argparse
+import contextlib
 import importlib.resources
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
 
 from ceilometer_memballoon import host as hosts
 from ceilometer_memballoon.deadline import Unanswered
-from ceilometer_memballoon.host import Refused
+from ceilometer_memballoon.host import Host, Refused
 from ceilometer_memballoon.meters import METERS, Meter
 from ceilometer_memballoon.polling import doubles, stock_pollsters
 
@@ -35,7 +36,8 @@ class Check(command.Command):  # type: ignore[misc]
 
     def take_action(self, arguments: argparse.Namespace) -> int:
         """Print the results; the exit status."""
-        return int(Installation(self.app.conf).check())
+        with contextlib.closing(hosts.from_conf(self.app.conf)) as host:
+            return int(Installation(self.app.conf, host).check())
 
 
 class Installation(UpgradeCommands):  # type: ignore[misc]
@@ -43,9 +45,9 @@ class Installation(UpgradeCommands):  # type: ignore[misc]
 
     display_title = "Installation of ceilometer-memballoon"
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, host: Host) -> None:
         self._conf = conf
-        self._host = hosts.from_conf(conf)
+        self._host = host
 
     def read_access(self) -> Result:
         """Whether libvirt can be read."""

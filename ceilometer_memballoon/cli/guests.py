@@ -2,6 +2,7 @@
 """The commands about guests: list, show and enable."""
 
 import argparse
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
@@ -75,6 +76,10 @@ class Node:
         self.host: Host = hosts.from_conf(conf)
         self.collector: Collector = collectors.from_conf(conf, self.host)
 
+    def close(self) -> None:
+        """Ask libvirt for nothing more."""
+        self.host.close()
+
     def guests(self) -> list[Guest]:
         """All running domains by name, none changed. Raises Failed where libvirt is silent."""
         try:
@@ -130,8 +135,8 @@ class List(lister.Lister):  # type: ignore[misc]
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], list[list[Any]]]:
         """The rows."""
-        node = Node(self.app.conf)
-        wanted = [guest for guest in node.guests() if _is_wanted(guest, arguments.problem)]
+        with contextlib.closing(Node(self.app.conf)) as node:
+            wanted = [guest for guest in node.guests() if _is_wanted(guest, arguments.problem)]
         rows = [_row(guest, node.period) for guest in wanted]
         if arguments.formatter != "table" or arguments.long or arguments.columns:
             return COLUMNS, rows
@@ -198,8 +203,8 @@ class Show(show.ShowOne):  # type: ignore[misc]
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[list[str], list[Any]]:
         """The fields."""
-        node = Node(self.app.conf)
-        guest = node.guest(arguments.guest)
+        with contextlib.closing(Node(self.app.conf)) as node:
+            guest = node.guest(arguments.guest)
         fields = dict(_fields(guest, node.period))
         return list(fields), list(fields.values())
 
@@ -243,7 +248,20 @@ class Enable(lister.Lister):  # type: ignore[misc]
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], list[list[Any]]]:
         """Set them; a row each. Raises Failed where none can be set at all."""
-        node = Node(self.app.conf)
+        with contextlib.closing(Node(self.app.conf)) as node:
+            guests = self._chosen(node, arguments)
+            outcomes = self._enable(node, guests)
+        return ("Instance", "Name", "Result"), [
+            [Cell(guest.seen.record.uuid), Name(guest.name), outcome]
+            for guest, outcome in zip(guests, outcomes, strict=True)
+        ]
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """1 where a guest was to be set and could not be."""
+        self._failures = 0
+        return super().run(parsed_args) or int(self._failures > 0)
+
+    def _chosen(self, node: Node, arguments: argparse.Namespace) -> list[Guest]:
         if node.period <= 0:
             raise Failed(
                 f"[libvirt] mem_stats_period_seconds is {node.period}, so statistics are to stay "
@@ -252,15 +270,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
         guests = node.guests() if arguments.all else [node.guest(w) for w in arguments.guests]
         if arguments.all and not arguments.yes:
             _confirm(len(guests), node.period)
-        return ("Instance", "Name", "Result"), [
-            [Cell(guest.seen.record.uuid), Name(guest.name), outcome]
-            for guest, outcome in zip(guests, self._enable(node, guests), strict=True)
-        ]
-
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        """1 where a guest was to be set and could not be."""
-        self._failures = 0
-        return super().run(parsed_args) or int(self._failures > 0)
+        return guests
 
     def _enable(self, node: Node, guests: list[Guest]) -> list[str]:
         outcomes = []

@@ -23,6 +23,8 @@ from tests.lab.waiting import wait_for
 
 #: Seconds that a libvirt call may take here.
 DEADLINE = 2.0
+#: Seconds that a process may take to start, or to end.
+SECONDS = 30
 READ_ON_AND_ON = """
 import libvirt, sys
 connection = libvirt.openReadOnly(sys.argv[1])
@@ -31,6 +33,14 @@ while True:
     connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BALLOON, 0)
     for domain in connection.listAllDomains():
         domain.memoryStats()
+"""
+READ_AND_END = """
+import sys
+from ceilometer_memballoon.host import Host
+host = Host(sys.argv[1], 5.0)
+host.read()
+print("read", flush=True)
+sys.stdin.readline()
 """
 
 
@@ -221,6 +231,19 @@ def test_libvirtd_stopped_within_a_cycle_ends_it_within_the_deadline(
     assert seconds < DEADLINE + normal
     wait_for_answers(collector)
     assert reasons(collector.readings({}, [])) == {guest.uuid: None}
+
+
+def test_libvirtd_stopped_keeps_no_process_with_an_idle_connection_from_ending(hypervisor):
+    command = [sys.executable, "-c", READ_AND_END, hypervisor.uri]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"read\n"
+        hypervisor.signal_daemon(signal.SIGSTOP)
+        try:
+            process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
+            hypervisor.signal_daemon(signal.SIGCONT)
+    assert process.returncode == 0
 
 
 def test_libvirtd_killed_within_a_cycle_ends_it_within_the_deadline(

@@ -23,6 +23,7 @@ class FakeConnection:
         self.answer = answer
         self.alive = alive
         self.closed = False
+        self._o = "what libvirt's __del__ closes"
 
     def getAllDomainStats(self, stats, flags):  # noqa: N802
         if isinstance(self.answer, threading.Event):
@@ -191,6 +192,52 @@ def test_writer_is_closed_after_use(monkeypatch):
     with Host("uri", TIMEOUT).writer():
         assert connection.closed is False
     assert connection.closed is True
+
+
+def test_connection_is_closed_with_its_host(opens):
+    connection = FakeConnection()
+    opens(connection)
+    host = Host("uri", TIMEOUT)
+    host.read()
+    host.close()
+    assert connection.closed is True
+
+
+def test_lost_connection_is_closed_before_another_is_opened(opens):
+    lost = FakeConnection()
+    opens(lost, FakeConnection())
+    host = Host("uri", TIMEOUT)
+    host.read()
+    lost.alive = False
+    host.read()
+    assert lost.closed is True
+
+
+def test_connection_that_may_not_be_closed_any_more_is_not_closed_by_python(monkeypatch):
+    connection = FakeConnection()
+    monkeypatch.setattr(libvirt, "open", lambda uri: connection)
+    host = Host("uri", TIMEOUT)
+    with host.writer():
+        host.stop()
+    wait_for(lambda: connection._o is None, 10, "the connection let go")
+    assert connection.closed is False
+
+
+def test_connection_whose_call_was_interrupted_is_not_waited_for_again(opens, monkeypatch):
+    connection = FakeConnection()
+    opens(connection)
+    calls = Calls()
+    host = Host("uri", TIMEOUT, calls)
+    host.read()
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calls, "run", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        host.read()
+    host.close()
+    assert connection.closed is False
 
 
 def test_writer_that_gets_stuck_is_closed_when_it_returns(monkeypatch, release):
