@@ -170,7 +170,7 @@ class Host:
         """All running domains with their statistics, in one call. Raises Unanswered."""
         patience = self._timeout
         while True:
-            was_connected = self._reader is not None
+            was_connected = self._reader is not None and self._reader.is_usable
             reader = self._connected(patience)
             try:
                 return reader.ask(_read_all, self._timeout * READ_SHARE)

@@ -16,8 +16,12 @@ INTERNAL = libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_INTERNAL
 RECORD = Record("uuid", 1, "name", paused=False, busy=False, stats={})
 
 
+#: As a connection's answer: it is lost when it is used.
+LOST = "lost"
+
+
 class FakeConnection:
-    """Answers getAllDomainStats with what it is given, raises it, or waits for it."""
+    """Answers getAllDomainStats with what it is given, raises it, waits for it, or is lost."""
 
     def __init__(self, answer=(), alive=True):
         self.answer = answer
@@ -28,6 +32,9 @@ class FakeConnection:
     def getAllDomainStats(self, stats, flags):  # noqa: N802
         if isinstance(self.answer, threading.Event):
             self.answer.wait(60)
+        elif self.answer == LOST:
+            self.alive = False
+            raise libvirt_error(libvirt.VIR_ERR_SYSTEM_ERROR)
         elif isinstance(self.answer, Exception):
             raise self.answer
         return []
@@ -111,12 +118,7 @@ def test_connection_found_lost_while_reading_costs_none(opens):
     opens(first, FakeConnection())
     host = Host("uri", TIMEOUT)
     host.read()
-
-    def lose(stats, flags):
-        first.alive = False
-        raise libvirt_error(libvirt.VIR_ERR_SYSTEM_ERROR)
-
-    first.getAllDomainStats = lose
+    first.answer = LOST
     assert host.read() == []
 
 
@@ -124,6 +126,17 @@ def test_new_connection_that_fails_is_not_tried_for_ever(opens):
     opens(FakeConnection(libvirt_error(libvirt.VIR_ERR_SYSTEM_ERROR), alive=False))
     with pytest.raises(Unreachable):
         Host("uri", TIMEOUT).read()
+
+
+def test_libvirtd_that_drops_each_connection_is_not_tried_for_ever(opens):
+    first = FakeConnection()
+    left = opens(first, *(FakeConnection(LOST) for _ in range(3)))
+    host = Host("uri", TIMEOUT)
+    host.read()
+    first.answer = LOST
+    with pytest.raises(Unreachable):
+        host.read()
+    assert len(left) == 2
 
 
 def test_error_on_a_living_connection_is_told_in_one_line(opens):
