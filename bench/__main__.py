@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 from bench import report, simulated
-from bench.contestants import METERS_OF, PLUGIN, STOCK, Cost, calls, contestants, race
+from bench.contestants import METERS_OF, PLUGIN, STOCK, Cost, calls, contestants, duel, race
 from bench.special import special_laps
 from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor, missing_packages
@@ -15,6 +15,8 @@ GUESTS = (1, 5, 10, 20, 40, 80)
 #: Where the bars of issue 6 and the special cases are measured.
 MANY = 40
 ROUNDS = 15
+#: Further laps of plugin and floor: what they differ by is less than what laps of one do.
+DUEL = 100
 SIMULATED = (100, 300, 1000, 2000)
 
 
@@ -43,6 +45,10 @@ def _arguments() -> argparse.Namespace:
         "--rounds", type=int, default=ROUNDS, help="laps of each contestant (default: %(default)s)"
     )
     parser.add_argument(
+        "--duel", type=int, default=DUEL,
+        help="further laps of plugin and floor alone, for their slopes (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--into", type=pathlib.Path, default=pathlib.Path("bench-results"),
         help="folder for the table and the plots (default: %(default)s)",
     )  # fmt: skip
@@ -52,6 +58,7 @@ def _arguments() -> argparse.Namespace:
 def _run(arguments: argparse.Namespace) -> int:
     curve: dict[int, dict[str, Cost]] = {}
     rpcs: dict[int, dict[str, int]] = {}
+    duels: dict[int, dict[str, list[float]]] = {}
     special: dict[str, Cost] = {}
     with Hypervisor() as hypervisor:
         guests: list[Guest] = []
@@ -60,6 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
             _boot(hypervisor, guests, count)
             with contestants(hypervisor) as laps:
                 curve[count] = race(laps, arguments.rounds)
+                duels[count] = duel(laps, arguments.duel)
             rpcs[count] = {n: calls(hypervisor, METERS_OF[n]) for n in (PLUGIN, STOCK)}
             if count == min(MANY, arguments.guests[-1]):
                 _say("Special cases: a hung guest, guests to be enabled, threads")
@@ -69,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
     _say("Simulated: beyond one machine's guests")
     beyond = {count: simulated.race(curve, count) for count in SIMULATED}
     memory = simulated.memory()
-    text = report.table(curve, rpcs, special, beyond, memory)
+    text = report.table(curve, rpcs, duels, special, beyond, memory)
     print(text)
     arguments.into.mkdir(parents=True, exist_ok=True)
     (arguments.into / "benchmark.txt").write_text(text)

@@ -101,14 +101,26 @@ def race(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
     return {name: cost(laps) for name, laps in found.items()}
 
 
+def duel(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, list[float]]:
+    """Wall times in seconds of as many further laps of the plugin and the floor alone."""
+    found: dict[str, list[float]] = {PLUGIN: [], FLOOR: []}
+    for _ in range(rounds):
+        for name, walls in found.items():
+            walls.append(laps[name]().wall)
+    return found
+
+
 def line(curve: dict[int, dict[str, Cost]], name: str) -> tuple[float, float]:
     """Slope and intercept of a contestant's wall time over guests, in seconds."""
-    if len(curve) == 1:
-        ((count, costs),) = curve.items()
-        return costs[name].wall / count, 0.0
-    slope, intercept = statistics.linear_regression(
-        list(curve), [costs[name].wall for costs in curve.values()]
-    )
+    return line_through({count: costs[name].wall for count, costs in curve.items()})
+
+
+def line_through(walls: dict[int, float]) -> tuple[float, float]:
+    """Slope and intercept of wall times by number of guests; of one, a line from zero."""
+    if len(walls) == 1:
+        ((count, wall),) = walls.items()
+        return wall / count, 0.0
+    slope, intercept = statistics.linear_regression(list(walls), list(walls.values()))
     return slope, max(intercept, 0.0)
 
 

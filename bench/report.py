@@ -2,17 +2,33 @@
 """The benchmark's table and plots."""
 
 import pathlib
-from collections.abc import Iterable
+import random
+import statistics
+from collections.abc import Callable, Iterable
 
-from bench.contestants import ALL_METERS, C_FLOOR, DISCOVERY, FLOOR, PLUGIN, STOCK, Cost, line
+from bench.contestants import (
+    ALL_METERS,
+    C_FLOOR,
+    DISCOVERY,
+    FLOOR,
+    PLUGIN,
+    STOCK,
+    Cost,
+    line,
+    line_through,
+)
 
 Curve = dict[int, dict[str, Cost]]
+Duels = dict[int, dict[str, list[float]]]
+#: Of the bootstrap.
+RESAMPLES, SEED = 1000, 1
 NAMES = (PLUGIN, ALL_METERS, STOCK, FLOOR, C_FLOOR)
 
 
 def table(
     curve: Curve,
     rpcs: dict[int, dict[str, int]],
+    duels: Duels,
     special: dict[str, Cost],
     beyond: dict[int, dict[str, float]],
     memory: dict[str, float],
@@ -28,6 +44,7 @@ def table(
             "",
             "Slope: ms of wall time that one more guest takes (line through all of the above)",
             *_grid([*NAMES, "plugin / floor"], [_slopes(curve)]),
+            *_duel(duels),
             "",
             "Whole cycle of the agent in ms, discovery and sending included",
             *_grid(["guests", *NAMES[:3]], (_wholes(n, costs) for n, costs in curve.items())),
@@ -115,6 +132,30 @@ def _times(count: int, costs: dict[str, Cost]) -> list[str]:
 def _slopes(curve: Curve) -> list[str]:
     slopes = {name: line(curve, name)[0] for name in NAMES}
     return [*(f"{slopes[n] * 1000:.2f}" for n in NAMES), f"{slopes[PLUGIN] / slopes[FLOOR]:.2f}"]
+
+
+def _duel(duels: Duels) -> list[str]:
+    """The ratio of the two slopes, and how far chance alone may have moved it (bootstrap)."""
+    ratio = _slope_ratio(duels, lambda walls: walls)
+    chance = random.Random(SEED)
+    again = [
+        _slope_ratio(duels, lambda walls: chance.choices(walls, k=len(walls)))
+        for _ in range(RESAMPLES)
+    ]
+    low, *_, high = statistics.quantiles(again, n=40)
+    rounds = max(len(walls) for found in duels.values() for walls in found.values())
+    return [
+        f"plugin / floor in {rounds} further laps of these two alone: {ratio:.3f} "
+        f"(19 times in 20 between {low:.3f} and {high:.3f})"
+    ]
+
+
+def _slope_ratio(duels: Duels, pick: Callable[[list[float]], list[float]]) -> float:
+    plugin, floor = (
+        line_through({n: statistics.median(pick(found[name])) for n, found in duels.items()})[0]
+        for name in (PLUGIN, FLOOR)
+    )
+    return plugin / floor
 
 
 def _wholes(count: int, costs: dict[str, Cost]) -> list[str]:
