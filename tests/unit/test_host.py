@@ -96,6 +96,19 @@ def opens(monkeypatch):
     return set_up
 
 
+@pytest.fixture
+def connected(opens):
+    """Make a host that has read once, on the first of these connections."""
+
+    def connect(*connections, calls=None):
+        opens(*connections)
+        host = Host("uri", TIMEOUT, calls)
+        host.read()
+        return host
+
+    return connect
+
+
 def test_one_connection_serves_all_reads(opens):
     left = opens(FakeConnection(), FakeConnection())
     host = Host("uri", TIMEOUT)
@@ -104,20 +117,16 @@ def test_one_connection_serves_all_reads(opens):
     assert len(left) == 1
 
 
-def test_connection_lost_between_two_reads_costs_none(opens):
+def test_connection_lost_between_two_reads_costs_none(connected):
     first = FakeConnection()
-    opens(first, FakeConnection())
-    host = Host("uri", TIMEOUT)
-    host.read()
+    host = connected(first, FakeConnection())
     first.alive = False
     assert host.read() == []
 
 
-def test_connection_found_lost_while_reading_costs_none(opens):
+def test_connection_found_lost_while_reading_costs_none(connected):
     first = FakeConnection()
-    opens(first, FakeConnection())
-    host = Host("uri", TIMEOUT)
-    host.read()
+    host = connected(first, FakeConnection())
     first.answer = LOST
     assert host.read() == []
 
@@ -128,22 +137,18 @@ def test_new_connection_that_fails_is_not_tried_for_ever(opens):
         Host("uri", TIMEOUT).read()
 
 
-def test_libvirtd_that_drops_each_connection_is_not_tried_for_ever(opens):
-    first = FakeConnection()
-    left = opens(first, *(FakeConnection(LOST) for _ in range(3)))
-    host = Host("uri", TIMEOUT)
-    host.read()
+def test_libvirtd_that_drops_each_connection_is_not_tried_for_ever(connected):
+    first, second, third = FakeConnection(), FakeConnection(LOST), FakeConnection(LOST)
+    host = connected(first, second, third)
     first.answer = LOST
     with pytest.raises(Unreachable):
         host.read()
-    assert len(left) == 2
+    assert (second.alive, third.alive) == (False, True)
 
 
-def test_error_on_a_living_connection_is_told_in_one_line(opens):
+def test_error_on_a_living_connection_is_told_in_one_line(connected):
     connection = FakeConnection()
-    opens(connection)
-    host = Host("uri", TIMEOUT)
-    host.read()
+    host = connected(connection)
     connection.answer = libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR)
     with pytest.raises(Unreachable, match=r"^[^\n]+$"):
         host.read()
@@ -207,20 +212,15 @@ def test_writer_is_closed_after_use(monkeypatch):
     assert connection.closed is True
 
 
-def test_connection_is_closed_with_its_host(opens):
+def test_connection_is_closed_with_its_host(connected):
     connection = FakeConnection()
-    opens(connection)
-    host = Host("uri", TIMEOUT)
-    host.read()
-    host.close()
+    connected(connection).close()
     assert connection.closed is True
 
 
-def test_lost_connection_is_closed_before_another_is_opened(opens):
+def test_lost_connection_is_closed_before_another_is_opened(connected):
     lost = FakeConnection()
-    opens(lost, FakeConnection())
-    host = Host("uri", TIMEOUT)
-    host.read()
+    host = connected(lost, FakeConnection())
     lost.alive = False
     host.read()
     assert lost.closed is True
@@ -236,12 +236,9 @@ def test_connection_that_may_not_be_closed_any_more_is_not_closed_by_python(monk
     assert connection.closed is False
 
 
-def test_connection_whose_call_was_interrupted_is_not_waited_for_again(opens, monkeypatch):
-    connection = FakeConnection()
-    opens(connection)
-    calls = Calls()
-    host = Host("uri", TIMEOUT, calls)
-    host.read()
+def test_connection_whose_call_was_interrupted_is_not_waited_for_again(connected, monkeypatch):
+    connection, calls = FakeConnection(), Calls()
+    host = connected(connection, calls=calls)
 
     def interrupt(*arguments):
         raise KeyboardInterrupt
