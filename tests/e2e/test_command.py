@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's command, as a process, on a lab guest of each kind."""
 
+import contextlib
 import json
+import os
 import pathlib
+import pty
 import signal
 import subprocess
 import sys
@@ -159,6 +162,31 @@ def test_libvirtd_that_does_not_answer_is_one_line_within_the_deadline(hyperviso
         hypervisor.signal_daemon(signal.SIGCONT)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f"no answer within {DEADLINE:g} s" in done.stderr
+
+
+def test_ctrl_c_at_the_question_ends_the_command_while_libvirtd_hangs(hypervisor):
+    config, _ = configure(hypervisor, timeout=DEADLINE)
+    master, terminal = pty.openpty()
+    os.set_blocking(master, False)
+    said = bytearray()
+
+    def has_asked():
+        with contextlib.suppress(BlockingIOError):
+            said.extend(os.read(master, 4096))
+        return b"[y/N]" in said
+
+    command = [PROGRAM, "--config-file", str(config), "guest", "enable", "--all"]
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        try:
+            wait_for(has_asked, SECONDS, "the question", said.decode)
+            hypervisor.signal_daemon(signal.SIGSTOP)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(SECONDS) == 130
+        finally:
+            process.kill()
+            hypervisor.signal_daemon(signal.SIGCONT)
+            os.close(master)
+            os.close(terminal)
 
 
 def test_check_warns_of_refused_write_access(privileged):
