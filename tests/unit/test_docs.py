@@ -46,7 +46,7 @@ RUN_BY = {
     r"virsh dommemstat DOMAIN --period 0": ("tests/qemu/test_guests.py", '"--period", "0"'),
     r"virsh domstats --balloon": ("bench/contestants.py", "domstats --balloon"),
     r"virsh domcontrol": ("tests/e2e/test_command.py", "virsh domcontrol"),
-    r"reno new NAME": ("tox.ini", "reno"),
+    r"\.tox/docs/bin/reno new NAME": ("tox.ini", "reno"),
 }  # fmt: skip
 
 
