@@ -16,7 +16,7 @@ from ceilometer_memballoon import ending
 from ceilometer_memballoon import host as libvirt_host
 from ceilometer_memballoon.changes import Changes
 from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND, Unanswered
-from ceilometer_memballoon.host import Gone, Hold, Host, NotDone, Record, Refused
+from ceilometer_memballoon.host import Gone, Hold, Host, NotDone, Record
 from ceilometer_memballoon.period import Balloon, Periods
 from ceilometer_memballoon.reading import REMEDIES, Reading, Reason, judge, no_reading
 
@@ -179,7 +179,7 @@ class Collector:
                     reason = Reason.NOT_RESPONDING
             except Gone:
                 reason = Reason.GONE
-            except (NotDone, Refused):
+            except NotDone:
                 reason = Reason.BUSY
             except Unanswered:
                 reason = Reason.NOT_RESPONDING

@@ -53,7 +53,7 @@ class Unreachable(Unanswered):
 
 
 class Refused(Exception):
-    """libvirt does not let this process do it; the message says why, in one line."""
+    """libvirt does not let this process write; the message says why, in one line."""
 
 
 class Gone(Exception):
@@ -187,7 +187,7 @@ class Host:
     def read_one(self, record: Record) -> Record:
         """The same domain, waited for while a short job holds it.
 
-        This and the three below raise Unanswered, Gone, Refused, NotDone.
+        This and the three below raise Unanswered, Gone, NotDone.
         """
         return self._ask_domain(record, lambda domain: _read_alone(domain, record))
 
@@ -217,7 +217,11 @@ class Host:
             connection.close(self._timeout)
 
     def _ask_domain(self, record: Record, question: Callable[[libvirt.virDomain], T]) -> T:
-        return self._connected(self._timeout).ask_domain(record, question, self._timeout)
+        try:
+            return self._connected(self._timeout).ask_domain(record, question, self._timeout)
+        except Refused as error:
+            # Access control can keep one domain from being read, too.
+            raise NotDone(str(error)) from error
 
     def _connected(self, seconds: float) -> Connection:
         if self._reader is None or not self._reader.is_usable:

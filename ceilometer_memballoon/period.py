@@ -83,6 +83,7 @@ class Periods:
         self._monotonic = monotonic
         self._changes = Changes()
         self._balloons: dict[tuple[str, int], Balloon] = {}
+        self._refused: set[tuple[str, int]] = set()
         self._refused_until = 0.0
 
     def balloon(self, record: Record) -> Balloon | None:
@@ -127,6 +128,7 @@ class Periods:
     def _forget_all_but(self, records: Sequence[Record]) -> None:
         boots = {record.boot for record in records}
         self._balloons = {boot: b for boot, b in self._balloons.items() if boot in boots}
+        self._refused &= boots
         self._changes.forget_all_but({LIBVIRT, WRITE_ACCESS, *boots})
 
     def _is_to_be_seen(self, record: Record, suspects: Container[str]) -> bool:
@@ -154,6 +156,8 @@ class Periods:
         free = [record for record in records if not self._has_job(record)]
         if not free:
             return
+        # libvirt's access control can refuse one domain alone: the others come first.
+        free.sort(key=lambda record: record.boot in self._refused)
         try:
             with self._host.writer() as writer:
                 for record in free:
@@ -172,7 +176,11 @@ class Periods:
 
     def _set(self, writer: Writer, record: Record) -> bool:
         with self._trouble_with(record, "Statistics period of %s cannot be set: %s"):
-            writer.set_period(record, self._period)
+            try:
+                writer.set_period(record, self._period)
+            except Refused:
+                self._refused.add(record.boot)
+                raise
             known = self._balloons[record.boot]
             self._balloons[record.boot] = dataclasses.replace(known, period=self._period)
             return True

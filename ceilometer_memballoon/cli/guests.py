@@ -105,7 +105,7 @@ class Node:
     def _name(self, seen: Observation) -> str | None:
         try:
             return display_name(self.host.live_xml(seen.record))
-        except (Unanswered, Gone, NotDone, Refused):
+        except (Unanswered, Gone, NotDone):
             return None
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host, on libvirt's test driver."""
 
+import contextlib
+
 import libvirt
 import pytest
 
@@ -14,7 +16,9 @@ TIMEOUT = 5.0
 
 @pytest.fixture
 def host(hypervisor_connection):
-    return Host(URI, TIMEOUT)
+    # Closed, for the driver's state lasts as long as any connection to it.
+    with contextlib.closing(Host(URI, TIMEOUT)) as host:
+        yield host
 
 
 @pytest.fixture

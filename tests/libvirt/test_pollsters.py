@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pollsters as Ceilometer loads and calls them, on libvirt's test driver."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -46,8 +47,10 @@ def samples(pollster, cache=None, resources=(INSTANCE,)):
 @pytest.fixture
 def at_last_update(monkeypatch):
     """The clock stands where the test driver's statistics are fresh."""
-    then = Collector(Host(URI, 5.0), 10, 5.0, clock=lambda: LAST_UPDATE + 1.0)
-    monkeypatch.setattr(collector, "shared", lambda conf: then)
+    with contextlib.closing(Host(URI, 5.0)) as host:
+        then = Collector(host, 10, 5.0, clock=lambda: LAST_UPDATE + 1.0)
+        monkeypatch.setattr(collector, "shared", lambda conf: then)
+        yield
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Polling cycles in this process, on lab guests."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,11 +15,12 @@ TIMEOUT = 5.0
 
 
 @pytest.fixture
-def make_collector(hypervisor: Hypervisor) -> Callable[..., Collector]:
+def make_collector(hypervisor: Hypervisor) -> Iterator[Callable[..., Collector]]:
     """Make a collector for the lab; period: the option's, in seconds; ahead: of the clock."""
+    with contextlib.ExitStack() as hosts:
 
-    def make(period: int = 10, ahead: float = 0, timeout: float = TIMEOUT) -> Collector:
-        host = Host(hypervisor.uri, timeout)
-        return Collector(host, period, timeout, clock=lambda: time.time() + ahead)
+        def make(period: int = 10, ahead: float = 0, timeout: float = TIMEOUT) -> Collector:
+            host = hosts.enter_context(contextlib.closing(Host(hypervisor.uri, timeout)))
+            return Collector(host, period, timeout, clock=lambda: time.time() + ahead)
 
-    return make
+        yield make

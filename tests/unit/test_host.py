@@ -294,6 +294,12 @@ def test_domain_whose_jobs_cannot_be_told_is_not_guessed_about(opens):
         Host("uri", TIMEOUT).has_job(RECORD)
 
 
+def test_domain_that_may_not_be_read_is_its_own_trouble_alone(opens):
+    opens(FakeDomain(error=libvirt_error(libvirt.VIR_ERR_ACCESS_DENIED)))
+    with pytest.raises(NotDone):
+        Host("uri", TIMEOUT).has_job(RECORD)
+
+
 def test_domain_that_ends_while_it_is_asked_is_gone_whatever_the_error(opens):
     opens(FakeDomain(error=libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR), ids=(1, -1)))
     with pytest.raises(Gone):

@@ -222,6 +222,16 @@ def test_write_access_granted_later_is_used():
     assert ensure(periods, record("a")) == {"a"}
 
 
+def test_domain_that_is_refused_alone_keeps_no_other_from_being_set():
+    host = FakeHost(("a", balloon()), ("b", balloon()))
+    host.failure["set", "a"] = Refused("access denied")
+    clock = Clock()
+    periods = Periods(host, PERIOD, clock)
+    assert ensure(periods, record("a"), record("b")) == set()
+    clock.now = REFUSAL_SECONDS
+    assert ensure(periods, record("a"), record("b")) == {"b"}
+
+
 @pytest.mark.parametrize("step", ["xml", "job", "set"])
 @pytest.mark.parametrize("error", [Gone("no domain"), NotDone("odd")])
 def test_one_domains_trouble_is_not_anothers(step, error):
