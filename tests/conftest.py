@@ -4,6 +4,7 @@
 import contextlib
 import functools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,15 @@ from tests.lab.hypervisor import Hypervisor, missing_packages
 from tests.lab.privileged import PrivilegedHypervisor
 
 Boot = Callable[..., Guest]
+
+
+def pytest_configure() -> None:
+    """Let this process, and so all that it starts, be interrupted.
+
+    A shell starts what it runs in the background with SIGINT ignored, and a process
+    inherits that: nobody could see what Ctrl-C does.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def lack(reason: str) -> None:
