@@ -77,7 +77,7 @@ class Node:
         self.collector: Collector = collectors.from_conf(conf, self.host)
 
     def close(self) -> None:
-        """Ask libvirt for nothing more."""
+        """Close the connection to libvirt."""
         self.host.close()
 
     def guests(self) -> list[Guest]:

@@ -14,8 +14,6 @@ TIMEOUT = 0.1
 MONITOR = libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR
 INTERNAL = libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_INTERNAL
 RECORD = Record("uuid", 1, "name", paused=False, busy=False, stats={})
-
-
 #: As a connection's answer: it is lost when it is used.
 LOST = "lost"
 
