@@ -12,13 +12,23 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log
 
-from ceilometer_memballoon import ending
 from ceilometer_memballoon import host as libvirt_host
-from ceilometer_memballoon.changes import Changes
-from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND, Unanswered
-from ceilometer_memballoon.host import Gone, Hold, Host, NotDone, Record
-from ceilometer_memballoon.period import Balloon, Periods
-from ceilometer_memballoon.reading import REMEDIES, Reading, Reason, judge, no_reading
+from ceilometer_memballoon import shutdown
+from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND
+from ceilometer_memballoon.domain_xml import Balloon
+from ceilometer_memballoon.errors import DomainError, DomainGoneError, NoAnswerError
+from ceilometer_memballoon.host import Hold, Host, Record
+from ceilometer_memballoon.period_keeper import PeriodKeeper
+from ceilometer_memballoon.problem_log import ProblemLog
+from ceilometer_memballoon.reading import (
+    REMEDIES,
+    Circumstances,
+    Reading,
+    Reason,
+    RunState,
+    judge,
+    no_reading,
+)
 
 LOG = log.getLogger(__name__)
 
@@ -68,8 +78,8 @@ class Collector:
         self._clock = clock
         self._monotonic = monotonic
         self._pause = pause
-        self._periods = Periods(host, period, monotonic)
-        self._changes = Changes()
+        self._periods = PeriodKeeper(host, period, monotonic)
+        self._problems = ProblemLog()
         self._reasons: dict[str, Reason | None] = {}
         self._lock = threading.Lock()
 
@@ -88,7 +98,7 @@ class Collector:
         """The readings of the cycle that the cache belongs to, by instance uuid.
 
         The first pollster of a cycle takes them; the others get the same, also when
-        they run in parallel threads. Instances without a running domain are Gone.
+        they run in parallel threads. Instances without a running domain are DomainGoneError.
         Empty where libvirt gives no answer. Raises TimeoutError past longest_cycle.
         """
         mine: futures.Future[Readings] = futures.Future()
@@ -112,7 +122,7 @@ class Collector:
     def observe(self, *, enable: bool) -> list[Observation]:
         """All running domains, those that need it switched on before if enable is set.
 
-        Raises Unanswered where libvirt gives no answer.
+        Raises NoAnswerError where libvirt gives no answer.
         """
         records = {record.uuid: record for record in self._host.read()}
         end = self._monotonic() + self._timeout
@@ -138,8 +148,10 @@ class Collector:
             record.stats,
             self._clock(),
             self._periods.expected(record),
-            paused=record.paused,
-            balloon=balloon is None or balloon.is_virtio,
+            Circumstances(
+                state=RunState.PAUSED if record.paused else RunState.RUNNING,
+                balloon=balloon is None or balloon.is_virtio,
+            ),
         )
 
     def wait_for_answer(self, record: Record) -> bool:
@@ -156,10 +168,10 @@ class Collector:
     def _collect(self, instances: Iterable[str]) -> Readings:
         try:
             seen = self.observe(enable=True)
-        except Unanswered as error:
-            self._changes.log(LIBVIRT, logging.WARNING, "No statistics from libvirt: %s", error)
+        except NoAnswerError as error:
+            self._problems.log(LIBVIRT, logging.WARNING, "No statistics from libvirt: %s", error)
             return {}
-        self._changes.clear(LIBVIRT, "libvirt gives statistics again.")
+        self._problems.clear(LIBVIRT, "libvirt gives statistics again.")
         readings = {uuid: no_reading(Reason.GONE) for uuid in instances}
         readings |= {one.record.uuid: one.reading for one in seen}
         self._log_reasons(readings)
@@ -177,11 +189,11 @@ class Collector:
                     continue
                 if hold is Hold.QEMU:
                     reason = Reason.NOT_RESPONDING
-            except Gone:
+            except DomainGoneError:
                 reason = Reason.GONE
-            except NotDone:
+            except DomainError:
                 reason = Reason.BUSY
-            except Unanswered:
+            except NoAnswerError:
                 reason = Reason.NOT_RESPONDING
             held[record.uuid] = reason
         return held
@@ -194,7 +206,7 @@ class Collector:
             self._pause(ENABLED_PAUSE)
             try:
                 again = self._host.read()
-            except Unanswered:
+            except NoAnswerError:
                 return
             for record in again:
                 if record.uuid in waiting and self.judge(record).reason is None:
@@ -228,7 +240,7 @@ def shared(conf: cfg.ConfigOpts) -> Collector:
         if id(conf) not in _collectors:
             made = from_conf(conf)
             _collectors[id(conf)] = conf, made
-            ending.tell(made.stop)
+            shutdown.on_sigterm(made.stop)
         return _collectors[id(conf)][1]
 
 

@@ -7,6 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any, TypeVar
 
+from ceilometer_memballoon.errors import (
+    DeadlineError,
+    NoAnswerError,
+    StoppedError,
+    TooManyStuckCallsError,
+)
+
 T = TypeVar("T")
 
 #: Calls left behind at the most. libvirtd serves five requests a connection and
@@ -20,22 +27,6 @@ TOO_MANY = (
     "'virsh domcontrol DOMAIN' names the QEMU that does not answer; where all do, libvirt is "
     "slow, and [memballoon] libvirt_timeout too short for it"
 )
-
-
-class Unanswered(Exception):
-    """Nothing is to be had now from what was called; the message says why, in one line."""
-
-
-class DeadlineMissed(Unanswered):
-    """The call did not return in time and was left behind."""
-
-
-class TooManyLeftBehind(Unanswered):
-    """So many calls are stuck already that nothing more was tried."""
-
-
-class Stopped(DeadlineMissed):
-    """The process is ending and waits for no call any more."""
 
 
 class Calls:
@@ -67,10 +58,10 @@ class Calls:
     ) -> T:
         """What the function returns or raises, if it does so within so many seconds.
 
-        Past them DeadlineMissed is raised, and when the function returns after all,
+        Past them DeadlineError is raised, and when the function returns after all,
         ``abandoned`` is called in its thread with its result, None where it raised.
-        With MOST_LEFT_BEHIND calls stuck or on their way to it, TooManyLeftBehind is
-        raised at once; after stop() Stopped is.
+        With MOST_LEFT_BEHIND calls stuck or on their way to it, TooManyStuckCallsError is
+        raised at once; after stop() StoppedError is.
         """
         outcome: futures.Future[T] = futures.Future()
         # A daemon thread and not an executor's: those are joined at exit.
@@ -93,10 +84,10 @@ class Calls:
     def _counted(self, outcome: "futures.Future[Any]") -> Iterator[None]:
         with self._lock:
             if self._stopped:
-                raise Stopped(STOPPED)
+                raise StoppedError(STOPPED)
             # Each call under way may yet get stuck.
             if self.left_behind + len(self._waited_for) >= self._most:
-                raise TooManyLeftBehind(TOO_MANY % self.left_behind)
+                raise TooManyStuckCallsError(TOO_MANY % self.left_behind)
             self._waited_for.add(outcome)
         try:
             yield
@@ -104,10 +95,10 @@ class Calls:
             with self._lock:
                 self._waited_for.discard(outcome)
 
-    def _missed(self, seconds: float) -> Unanswered:
+    def _missed(self, seconds: float) -> NoAnswerError:
         if self._stopped:
-            return Stopped(STOPPED)
-        return DeadlineMissed(f"no answer within {seconds:g} s")
+            return StoppedError(STOPPED)
+        return DeadlineError(f"no answer within {seconds:g} s")
 
     def _work(
         self,
@@ -120,14 +111,14 @@ class Calls:
             result = function()
             outcome.set_result(result)
         except futures.InvalidStateError:
-            self._come_back(result, abandoned)
+            self._finish_late(result, abandoned)
         except Exception as error:
             try:
                 outcome.set_exception(error)
             except futures.InvalidStateError:
-                self._come_back(None, abandoned)
+                self._finish_late(None, abandoned)
 
-    def _come_back(self, result: T | None, abandoned: Callable[[T | None], None]) -> None:
+    def _finish_late(self, result: T | None, abandoned: Callable[[T | None], None]) -> None:
         try:
             abandoned(result)
         finally:

@@ -16,7 +16,15 @@ import libvirt
 from ceilometer.compute.virt.libvirt import utils as libvirt_utils
 from oslo_config import cfg
 
-from ceilometer_memballoon.deadline import Calls, DeadlineMissed, Unanswered
+from ceilometer_memballoon.deadline import Calls
+from ceilometer_memballoon.errors import (
+    DeadlineError,
+    DomainError,
+    DomainGoneError,
+    NoAnswerError,
+    UnreachableError,
+    WriteRefusedError,
+)
 from ceilometer_memballoon.reading import Stats, stats_of_bulk
 
 T = TypeVar("T")
@@ -46,22 +54,6 @@ MONITOR_BROKEN = (
 #: A domain held for longer than this, in seconds, will not be free in a moment; nor
 #: one held for half of the timeout, so that a call just left behind is recognised.
 LONG_HELD = 1.0
-
-
-class Unreachable(Unanswered):
-    """There is no connection to libvirt to be had."""
-
-
-class Refused(Exception):
-    """libvirt does not let this process write; the message says why, in one line."""
-
-
-class Gone(Exception):
-    """The domain does not run here any more."""
-
-
-class NotDone(Exception):
-    """libvirt failed at this one domain; the message says why, in one line."""
 
 
 class Hold(enum.Enum):
@@ -103,7 +95,7 @@ class Connection:
     def __init__(
         self, calls: Calls, connect: Callable[[], libvirt.virConnect], seconds: float
     ) -> None:
-        """Connect. Raises Unanswered, libvirt.libvirtError."""
+        """Connect. Raises NoAnswerError, libvirt.libvirtError."""
         self._calls = calls
         self._raw = calls.run(connect, seconds, _close)
         self._stuck = False
@@ -118,12 +110,12 @@ class Connection:
             return False
 
     def ask(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
-        """What the question returns or raises. Raises Unanswered past so many seconds."""
+        """What the question returns or raises. Raises NoAnswerError past so many seconds."""
         try:
             return self._calls.run(
                 lambda: question(self._raw), seconds, lambda result: _close(self._raw)
             )
-        except (DeadlineMissed, KeyboardInterrupt):
+        except (DeadlineError, KeyboardInterrupt):
             # Nobody waits for the call any more, but it is still on its way.
             self._stuck = True
             raise
@@ -131,7 +123,7 @@ class Connection:
     def ask_domain(
         self, record: Record, question: Callable[[libvirt.virDomain], T], seconds: float
     ) -> T:
-        """The same about one domain. Raises Gone, Refused and NotDone as well."""
+        """Ask about one domain. Also raises DomainGoneError, WriteRefusedError, DomainError."""
         try:
             return self.ask(lambda raw: _of_domain(raw, record, question), seconds)
         except libvirt.libvirtError as error:
@@ -140,7 +132,7 @@ class Connection:
     def close(self, seconds: float) -> None:
         """Close it, unless a call is stuck on it, which does so when it returns."""
         if not self._stuck:
-            with contextlib.suppress(Unanswered, libvirt.libvirtError):
+            with contextlib.suppress(NoAnswerError, libvirt.libvirtError):
                 self._calls.run(self._raw.close, seconds)
 
 
@@ -157,7 +149,7 @@ class Host:
         libvirt.registerErrorHandler(lambda context, error: None, None)
 
     def stop(self) -> None:
-        """Wait for libvirt no more: what is asked from now on raises Unanswered."""
+        """Wait for libvirt no more: what is asked from now on raises NoAnswerError."""
         self._calls.stop()
 
     def close(self) -> None:
@@ -167,14 +159,14 @@ class Host:
             reader.close(self._timeout)
 
     def read(self) -> list[Record]:
-        """All running domains with their statistics, in one call. Raises Unanswered."""
+        """All running domains with their statistics, in one call. Raises NoAnswerError."""
         patience = self._timeout
         while True:
             was_connected = self._reader is not None and self._reader.is_usable
             reader = self._connected(patience)
             try:
                 return reader.ask(_read_all, self._timeout * READ_SHARE)
-            except DeadlineMissed:
+            except DeadlineError:
                 # What is stuck now holds its guest's job, so that the next NOWAIT call
                 # passes over that guest. No answer to connecting anew says that it is
                 # libvirtd that is stuck.
@@ -182,12 +174,12 @@ class Host:
             except libvirt.libvirtError as error:
                 # A connection lost between two cycles (libvirtd restarted) costs none.
                 if reader.is_usable or not was_connected:
-                    raise Unreachable(_one_line(error)) from error
+                    raise UnreachableError(_one_line(error)) from error
 
     def read_one(self, record: Record) -> Record:
         """The same domain, waited for while a short job holds it.
 
-        This and the three below raise Unanswered, Gone, NotDone.
+        This and the three below raise NoAnswerError, DomainGoneError, DomainError.
         """
         return self._ask_domain(record, lambda domain: _read_alone(domain, record))
 
@@ -206,11 +198,11 @@ class Host:
 
     @contextlib.contextmanager
     def writer(self) -> "Iterator[Writer]":
-        """A read-write connection for as long as it takes. Raises Unanswered, Refused."""
+        """A read-write connection. Raises NoAnswerError, WriteRefusedError."""
         try:
             connection = Connection(self._calls, lambda: libvirt.open(self._uri), self._timeout)
         except libvirt.libvirtError as error:
-            raise Refused(f"{self._uri}: {_one_line(error)}") from error
+            raise WriteRefusedError(f"{self._uri}: {_one_line(error)}") from error
         try:
             yield Writer(connection, self._timeout)
         finally:
@@ -219,9 +211,9 @@ class Host:
     def _ask_domain(self, record: Record, question: Callable[[libvirt.virDomain], T]) -> T:
         try:
             return self._connected(self._timeout).ask_domain(record, question, self._timeout)
-        except Refused as error:
+        except WriteRefusedError as error:
             # Access control can keep one domain from being read, too.
-            raise NotDone(str(error)) from error
+            raise DomainError(str(error)) from error
 
     def _connected(self, seconds: float) -> Connection:
         if self._reader is None or not self._reader.is_usable:
@@ -232,8 +224,8 @@ class Host:
     def _connect(self, seconds: float) -> Connection:
         try:
             return Connection(self._calls, lambda: libvirt.openReadOnly(self._uri), seconds)
-        except (Unanswered, libvirt.libvirtError) as error:
-            raise Unreachable(f"{self._uri}: {_one_line(error)}") from error
+        except (NoAnswerError, libvirt.libvirtError) as error:
+            raise UnreachableError(f"{self._uri}: {_one_line(error)}") from error
 
 
 class Writer:
@@ -244,7 +236,10 @@ class Writer:
         self._timeout = timeout
 
     def set_period(self, record: Record, period: int) -> None:
-        """Set the balloon's period, in seconds, live. Raises Unanswered, Gone, Refused, NotDone."""
+        """Set the balloon's period, in seconds, live.
+
+        Raises NoAnswerError, DomainGoneError, WriteRefusedError, DomainError.
+        """
         self._connection.ask_domain(
             record,
             lambda domain: domain.setMemoryStatsPeriod(period, libvirt.VIR_DOMAIN_AFFECT_LIVE),
@@ -310,7 +305,7 @@ def _read_alone(domain: libvirt.virDomain, record: Record) -> Record:
 def _of_domain(
     connection: libvirt.virConnect, record: Record, question: Callable[[libvirt.virDomain], T]
 ) -> T:
-    """The question's answer. Raises Gone where that boot of the domain has ended."""
+    """The question's answer. Raises DomainGoneError where that boot of the domain has ended."""
     domain = connection.lookupByUUIDString(record.uuid)
     try:
         if domain.ID() == record.id:
@@ -319,7 +314,7 @@ def _of_domain(
         # A domain that ends while it is asked fails with whatever QEMU's end broke.
         if connection.lookupByUUIDString(record.uuid).ID() == record.id:
             raise
-    raise Gone("the domain has ended")
+    raise DomainGoneError("the domain has ended")
 
 
 def _hold(domain: libvirt.virDomain, long_held: float) -> Hold:
@@ -348,7 +343,13 @@ def _has_job(domain: libvirt.virDomain) -> bool:
 
 def _domain_error(error: libvirt.libvirtError) -> Exception:
     code = error.get_error_code()
-    kind = Gone if code in GONE_CODES else Refused if code in REFUSED_CODES else NotDone
+    kind = (
+        DomainGoneError
+        if code in GONE_CODES
+        else WriteRefusedError
+        if code in REFUSED_CODES
+        else DomainError
+    )
     return kind(_one_line(error))
 
 

@@ -13,9 +13,9 @@ from ceilometer.compute.pollsters.util import make_sample_from_instance
 from ceilometer.polling import plugin_base
 from oslo_config import cfg
 
-from ceilometer_memballoon import collector, opts, polling
-from ceilometer_memballoon.changes import Changes
+from ceilometer_memballoon import collector, opts, polling_file
 from ceilometer_memballoon.meters import METERS, Meter
+from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.reading import Reading
 
 #: What a message may be about, besides instances and remedies.
@@ -29,7 +29,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         """Connects to nothing, so that libvirtd may be down when the agent starts."""
         super().__init__(conf)
         self.meter = meter
-        self._changes = Changes()
+        self._problems = ProblemLog()
         opts.register(conf)
         # Here, in the agent's main thread, so that it hears of the agent's end. Options
         # that have no sense are told when polling: an exception here ends the agent.
@@ -53,7 +53,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
             self._warn_of_doubles(manager)
             samples = self._samples(cache, list(resources))
         except Exception as error:
-            self._changes.log(
+            self._problems.log(
                 CYCLE,
                 logging.ERROR,
                 "No samples of %s: %s",
@@ -62,15 +62,15 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
                 trace=True,
             )
             return []
-        self._changes.clear(CYCLE)
+        self._problems.clear(CYCLE)
         return samples
 
     def _warn_of_doubles(self, manager: Any) -> None:
         """Once for a meter that a stock pollster, loaded and selected, emits as well."""
         name = self.meter.name
         if any(extension.name == name for extension in manager.extensions):
-            for remedy in polling.doubles(manager.polling_manager.sources, name):
-                self._changes.log(
+            for remedy in polling_file.doubles(manager.polling_manager.sources, name):
+                self._problems.log(
                     remedy, logging.WARNING,
                     "Each sample of %s is sent twice, by the stock pollster too: in polling.yaml "
                     "%s, and restart the agent", name, remedy,
@@ -93,7 +93,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
             return self._sample(instance, volume, polled)
         except Exception as error:
             # One instance whose metadata Ceilometer cannot use is not the others' loss.
-            self._changes.log(
+            self._problems.log(
                 instance.id, logging.WARNING, "No sample of %s for %s: %s",
                 self.meter.name, instance.id, repr(error),
             )  # fmt: skip

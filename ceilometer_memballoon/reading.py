@@ -40,6 +40,10 @@ class Reason(enum.Enum):
     BUSY = "busy"
     NOT_RESPONDING = "not responding"
     GONE = "gone"
+    BOOTING = "booting"
+    NOT_ASKED = "not asked"
+    CRASHED = "crashed"
+    IO_ERROR = "I/O error"
 
 
 #: What the reason means and what the operator can do about it.
@@ -62,7 +66,40 @@ REMEDIES = {
     "a debugger. Look at the QEMU process; the guest is reported again once it answers.",
     Reason.GONE: "The instance has no running domain on this host: it is shut off, deleted "
     "or has migrated.",
+    Reason.BOOTING: "The guest started a short while ago and has not reported yet. Wait until "
+    "its balloon driver is loaded.",
+    Reason.NOT_ASKED: "This cycle ended before the guest's turn, because libvirt is slow or too "
+    "many QEMU processes hang. The agent asks again as soon as that is safe.",
+    Reason.CRASHED: "The guest crashed and libvirt keeps its domain. It does not run on: reset "
+    "or hard-reboot the instance.",
+    Reason.IO_ERROR: "QEMU paused the guest because its storage failed. Repair the storage, "
+    "then resume the guest with 'virsh resume'.",
 }
+
+
+class RunState(enum.Enum):
+    """Whether a domain's processors run, and if not, why."""
+
+    RUNNING = enum.auto()
+    PAUSED = enum.auto()  #: paused or suspended on purpose; it can run on
+    IO_ERROR = enum.auto()  #: paused by QEMU because its storage failed
+    CRASHED = enum.auto()  #: crashed; it never runs on
+
+
+@dataclasses.dataclass(frozen=True)
+class Circumstances:
+    """What is known of a domain besides its statistics.
+
+    state: whether it runs. balloon: it has a virtio balloon, as far as is known.
+    booting: it started, or rebooted, a short while ago.
+    last_report: when it last reported a number since its domain started, in seconds
+    since the epoch; None if that was not seen.
+    """
+
+    state: RunState = RunState.RUNNING
+    balloon: bool = True
+    booting: bool = False
+    last_report: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +118,12 @@ class Reading:
     age: float | None = None
 
 
-def no_reading(reason: Reason) -> Reading:
-    """The reading of a domain of which nothing could be learnt."""
-    return Reading({}, {}, reason)
+def no_reading(reason: Reason, age: float | None = None) -> Reading:
+    """The reading of a domain that was not read.
+
+    age: seconds since its last report that was seen, None if none was.
+    """
+    return Reading({}, {}, reason, age)
 
 
 def stats_of_bulk(fields: Mapping[str, int]) -> dict[str, int]:
@@ -102,22 +142,29 @@ def stats_of_bulk(fields: Mapping[str, int]) -> dict[str, int]:
     return stats
 
 
+#: The verdict on a domain whose processors do not run and whose statistics are not fresh.
+HALTED = {
+    RunState.PAUSED: Reason.PAUSED,
+    RunState.IO_ERROR: Reason.IO_ERROR,
+    RunState.CRASHED: Reason.CRASHED,
+}
+
+
 def freshness_limit(period: int) -> float:
     """How many seconds old statistics may be under this period, in seconds (0: unknown)."""
     return max(FRESH_PERIODS * period, FRESH_SECONDS)
 
 
 def judge(
-    stats: Stats, now: float, period: int, *, paused: bool = False, balloon: bool = True
+    stats: Stats, now: float, period: int, circumstances: Circumstances = Circumstances()
 ) -> Reading:
     """The reading of one domain.
 
     now: seconds since the epoch on the host that took the stats; period: the balloon's,
-    in seconds; paused: the guest's processors stand still; balloon: the domain has a
-    virtio balloon, as far as is known. Takes any numbers, raises nothing.
+    in seconds, 0 if unknown. Takes any numbers, raises nothing.
     """
     age = _age(stats, now)
-    reason = _reason(stats, age, period, paused, balloon)
+    reason = _reason(stats, age, period, circumstances)
     return Reading(_host_stats(stats), _guest_stats(stats) if reason is None else {}, reason, age)
 
 
@@ -139,9 +186,9 @@ def _age(stats: Stats, now: float) -> float | None:
 
 
 def _reason(
-    stats: Stats, age: float | None, period: int, paused: bool, balloon: bool
+    stats: Stats, age: float | None, period: int, circumstances: Circumstances
 ) -> Reason | None:
-    if not balloon:
+    if not circumstances.balloon:
         return Reason.NO_BALLOON_DEVICE
     # Both ways: after the host's clock was set back, old statistics seem to come
     # from the future.
@@ -149,8 +196,10 @@ def _reason(
         # A driver that answers without saying how much there is (all of its values are
         # -1, which libvirt drops; virtio-win #1323) is there, and wrong.
         return None if usage(stats) is not None and _is_plausible(stats) else Reason.IMPLAUSIBLE
-    if paused:
-        return Reason.PAUSED
+    if circumstances.state in HALTED:
+        return HALTED[circumstances.state]
+    if circumstances.booting and usage(stats) is None:
+        return Reason.BOOTING
     return Reason.STALE if usage(stats) is not None else Reason.NO_GUEST_DRIVER
 
 

@@ -15,10 +15,10 @@ from oslo_config import cfg
 from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
 
 from ceilometer_memballoon import host as hosts
-from ceilometer_memballoon.deadline import Unanswered
-from ceilometer_memballoon.host import Host, Refused
+from ceilometer_memballoon.errors import NoAnswerError, WriteRefusedError
+from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.meters import METERS, Meter
-from ceilometer_memballoon.polling import doubles, stock_pollsters
+from ceilometer_memballoon.polling_file import doubles, stock_pollsters
 
 PERIOD = "mem_stats_period_seconds"
 #: What Ceilometer falls back to, in its own package.
@@ -30,7 +30,7 @@ STOCK_PIPELINE = str(CEILOMETER / "pipeline/data/pipeline.yaml")
 class Check(command.Command):  # type: ignore[misc]
     """Check this node's installation: libvirt, the period, polling.yaml, Gnocchi.
 
-    Changes nothing. Run it as the agent's user, for the rights are those of whoever runs
+    ProblemLog nothing. Run it as the agent's user, for the rights are those of whoever runs
     it. Exit status: 0 all is well, 1 a warning, 2 a failure.
     """
 
@@ -53,7 +53,7 @@ class Installation(UpgradeCommands):  # type: ignore[misc]
         """Whether libvirt can be read."""
         try:
             count = len(self._host.read())
-        except Unanswered as error:
+        except NoAnswerError as error:
             return Result(
                 Code.FAILURE,
                 f"{error}. Start libvirtd, let this user reach its socket, or correct [DEFAULT] "
@@ -66,7 +66,7 @@ class Installation(UpgradeCommands):  # type: ignore[misc]
         try:
             with self._host.writer():
                 return Result(Code.SUCCESS, "Statistics periods can be set.")
-        except (Refused, Unanswered) as error:
+        except (WriteRefusedError, NoAnswerError) as error:
             return Result(
                 Code.WARNING,
                 f"{error}. Guests that Nova did not switch on cannot be switched on here: let "

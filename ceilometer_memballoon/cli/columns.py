@@ -8,7 +8,7 @@ from typing import Any
 
 from cliff import columns
 
-from ceilometer_memballoon.changes import printable
+from ceilometer_memballoon.problem_log import printable
 
 OK = "ok"
 YELLOW, PLAIN = "\033[33m", "\033[0m"

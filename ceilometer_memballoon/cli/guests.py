@@ -12,7 +12,6 @@ from cliff import lister, show
 
 from ceilometer_memballoon import collector as collectors
 from ceilometer_memballoon import host as hosts
-from ceilometer_memballoon.changes import printable
 from ceilometer_memballoon.cli.columns import (
     OK,
     Cell,
@@ -24,12 +23,18 @@ from ceilometer_memballoon.cli.columns import (
     Verdict,
     Whole,
 )
-from ceilometer_memballoon.cli.main import Failed
 from ceilometer_memballoon.collector import Collector, Observation
-from ceilometer_memballoon.deadline import Unanswered
-from ceilometer_memballoon.host import Gone, Host, NotDone, Refused, Writer
+from ceilometer_memballoon.domain_xml import display_name
+from ceilometer_memballoon.errors import (
+    CommandError,
+    DomainError,
+    DomainGoneError,
+    NoAnswerError,
+    WriteRefusedError,
+)
+from ceilometer_memballoon.host import Host, Writer
 from ceilometer_memballoon.meters import METERS
-from ceilometer_memballoon.period import display_name
+from ceilometer_memballoon.problem_log import printable
 from ceilometer_memballoon.reading import REMEDIES, Reason
 
 COLUMNS = (
@@ -81,15 +86,15 @@ class Node:
         self.host.close()
 
     def guests(self) -> list[Guest]:
-        """All running domains by name, none changed. Raises Failed where libvirt is silent."""
+        """All running domains by name. Raises CommandError when libvirt does not answer."""
         try:
             seen = self.collector.observe(enable=False)
-        except Unanswered as error:
-            raise Failed(NOT_REACHED.format(error)) from error
+        except NoAnswerError as error:
+            raise CommandError(NOT_REACHED.format(error)) from error
         return [Guest(one, self._name(one)) for one in sorted(seen, key=lambda o: o.record.name)]
 
     def guest(self, word: str) -> Guest:
-        """The one with that uuid, name or begin of a uuid. Raises Failed if none, or more."""
+        """The one with that uuid, name or begin of a uuid. Raises CommandError if none, or more."""
         guests = self.guests()
         # A name can look like the begin of another's uuid.
         named = [guest for guest in guests if guest.is_called(word)] or [
@@ -99,20 +104,20 @@ class Node:
             return named[0]
         if named:
             uuids = ", ".join(sorted(guest.seen.record.uuid for guest in named))
-            raise Failed(f"{word} is the name of several guests: say which of {uuids}")
-        raise Failed(f"no running domain here is called {word}; see 'guest list'")
+            raise CommandError(f"{word} is the name of several guests: say which of {uuids}")
+        raise CommandError(f"no running domain here is called {word}; see 'guest list'")
 
     def _name(self, seen: Observation) -> str | None:
         try:
             return display_name(self.host.live_xml(seen.record))
-        except (Unanswered, Gone, NotDone):
+        except (NoAnswerError, DomainGoneError, DomainError):
             return None
 
 
 class List(lister.Lister):  # type: ignore[misc]
     """List this node's guests with what their memory meters are made from, and why not.
 
-    Changes nothing. Memory is in MiB; Period, and Age of the statistics, are in seconds
+    ProblemLog nothing. Memory is in MiB; Period, and Age of the statistics, are in seconds
     where no unit stands beside them. Period is what the guest has now, with the option's
     in parentheses where that is another one. A verdict other than ok is the reason why
     there is no memory.usage: 'guest show' tells what to do. A table has the columns that
@@ -247,7 +252,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], list[list[Any]]]:
-        """Set them; a row each. Raises Failed where none can be set at all."""
+        """Set them; a row each. Raises CommandError where none can be set at all."""
         with contextlib.closing(Node(self.app.conf)) as node:
             guests = self._chosen(node, arguments)
             outcomes = self._enable(node, guests)
@@ -263,7 +268,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
 
     def _chosen(self, node: Node, arguments: argparse.Namespace) -> list[Guest]:
         if node.period <= 0:
-            raise Failed(
+            raise CommandError(
                 f"[libvirt] mem_stats_period_seconds is {node.period}, so statistics are to stay "
                 "off; set it above zero in the agent's configuration"
             )
@@ -279,8 +284,10 @@ class Enable(lister.Lister):  # type: ignore[misc]
                 for number, guest in enumerate(guests, 1):
                     _progress(f"{number} of {len(guests)}: {guest.seen.record.uuid}")
                     outcomes.append(self._enable_one(node, writer, guest))
-        except (Refused, Unanswered) as error:
-            raise Failed(f"{error}; this user may not write to libvirt, or it hangs") from error
+        except (WriteRefusedError, NoAnswerError) as error:
+            raise CommandError(
+                f"{error}; this user may not write to libvirt, or it hangs"
+            ) from error
         finally:
             _progress("")
         return outcomes
@@ -292,10 +299,10 @@ class Enable(lister.Lister):  # type: ignore[misc]
         record = guest.seen.record
         try:
             if node.host.has_job(record):
-                raise NotDone("a migration, save, dump or backup is under way; try again later")
+                raise DomainError("a migration, save, dump or backup is under way; try again later")
             writer.set_period(record, node.period)
             answered = node.collector.wait_for_answer(record)
-        except (Gone, NotDone, Refused, Unanswered) as error:
+        except (DomainGoneError, DomainError, WriteRefusedError, NoAnswerError) as error:
             self._failures += 1
             return f"not set: {error}"
         return f"set to {node.period} s, " + ("answered" if answered else "no answer yet")
@@ -313,10 +320,10 @@ def _obstacle(node: Node, guest: Guest) -> str | None:
 
 def _confirm(count: int, period: int) -> None:
     if not sys.stdin.isatty():
-        raise Failed("--all changes every guest of this node; say --yes where nobody can be asked")
+        raise CommandError("--all changes every guest of this node; add --yes to confirm")
     answer = input(f"Set the statistics period of up to {count} guests to {period} s? [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
-        raise Failed("nothing was changed")
+        raise CommandError("nothing was changed")
 
 
 def _progress(text: str) -> None:

@@ -11,15 +11,13 @@ from typing import Any
 from cliff import app, commandmanager
 from oslo_config import cfg
 
+from ceilometer_memballoon.errors import CommandError
+
 NAME = "ceilometer-memballoon"
 DESCRIPTION = (
     "What the memory meters of this compute node's guests are made from, read and judged as "
     "the polling agent does it, with the agent's own configuration."
 )
-
-
-class Failed(Exception):
-    """The command cannot do what it was asked; the message says why, and the remedy."""
 
 
 class Application(app.App):  # type: ignore[misc]
@@ -71,7 +69,7 @@ class Application(app.App):  # type: ignore[misc]
         try:
             self.conf = service.prepare_service([NAME, *files])
         except cfg.Error as error:
-            raise Failed(f"{' '.join(str(error).split())}; see --config-file") from error
+            raise CommandError(f"{' '.join(str(error).split())}; see --config-file") from error
         finally:
             # oslo.log has put the agent's handlers in the place of cliff's.
             root.handlers[:] = handlers

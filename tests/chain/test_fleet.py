@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ceilometer_memballoon.period import balloon_of
+from ceilometer_memballoon.domain_xml import parse_balloon
 from tests.lab.agent import Agent
 from tests.lab.chain.notification import NotificationAgents
 from tests.lab.chain.rabbitmq import RabbitMQ
@@ -157,6 +157,6 @@ def test_guest_that_migrates_goes_on_without_a_double(fleet, measured):
         closest = min(later - sooner for sooner, later in pairs)
         measured("live migration", f"closest {closest:.1f} s, gaps of {gaps(times)} s")
         assert doubles(times) == []
-        assert balloon_of(guest.live_xml()).period == 1
+        assert parse_balloon(guest.live_xml()).period == 1
     finally:
         guest.destroy()

@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from ceilometer_memballoon.period import balloon_of
+from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason
 from tests.lab.waiting import wait_for
 
@@ -33,7 +33,7 @@ def test_guest_without_a_period_is_switched_on_and_reported(boot, start_agent):
     guest = boot(period=None)
     agent = start_agent(period=5)
     wait_for_usage(agent, guest)
-    assert balloon_of(guest.live_xml()).period == 5
+    assert parse_balloon(guest.live_xml()).period == 5
 
 
 @pytest.mark.purging_exporter

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from ceilometer_memballoon.period import balloon_of
+from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import REMEDIES, Reason
 from tests.lab.agent import configure
 from tests.lab.guest import Guest
@@ -101,7 +101,7 @@ def test_list_fits_into_a_hundred_columns(settled, config, measured):
 
 
 def test_list_changes_nothing(settled, guests):
-    assert balloon_of(guests["off"].live_xml()).period == 0
+    assert parse_balloon(guests["off"].live_xml()).period == 0
 
 
 def test_list_tells_whether_the_period_is_the_options(settled):
@@ -137,7 +137,7 @@ def test_enable_switches_on_what_can_be_and_says_why_the_rest_is_not(settled, co
         "hung": "left alone: not responding",
     }
     assert done.returncode == 0
-    assert balloon_of(guests["off"].live_xml()).period == 10
+    assert parse_balloon(guests["off"].live_xml()).period == 10
 
 
 def test_more_hung_than_the_cap_is_one_line_with_the_remedy(boot, hypervisor):

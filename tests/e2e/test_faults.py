@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ceilometer_memballoon.period import balloon_of
+from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import FRESH_SECONDS, Reason
 from tests.lab.clock import Clock
 from tests.lab.guest import Guest
@@ -47,7 +47,7 @@ def lines_about(agent, text):
 
 
 def live_period(guest):
-    return balloon_of(guest.live_xml()).period
+    return parse_balloon(guest.live_xml()).period
 
 
 def test_hung_guest_is_named_once_and_the_others_go_on(boot, start_agent):

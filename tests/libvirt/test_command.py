@@ -155,7 +155,7 @@ def test_show_has_the_raw_statistics(run, configure, domain):
     ("words", "error"),
     [
         (("guest", "show", "nobody"), "no running domain here is called nobody; see 'guest list'"),
-        (("guest", "enable", "--all"), "say --yes where nobody can be asked"),
+        (("guest", "enable", "--all"), "add --yes to confirm"),
     ],
 )
 def test_error_is_one_line_with_the_remedy(configure, words, error):

@@ -7,8 +7,9 @@ import libvirt
 import pytest
 
 from ceilometer_memballoon import host as libvirt_host
-from ceilometer_memballoon.host import Gone, Hold, Host, Unreachable
-from ceilometer_memballoon.period import Balloon, balloon_of
+from ceilometer_memballoon.domain_xml import Balloon, parse_balloon
+from ceilometer_memballoon.errors import DomainGoneError, UnreachableError
+from ceilometer_memballoon.host import Hold, Host
 from tests.libvirt.conftest import URI
 
 TIMEOUT = 5.0
@@ -59,7 +60,7 @@ def test_busy_domain_can_be_read_alone(host, record):
 
 
 def test_live_xml_tells_the_balloon(host, record):
-    assert balloon_of(host.live_xml(record)) == Balloon("virtio", 0)
+    assert parse_balloon(host.live_xml(record)) == Balloon("virtio", 0)
 
 
 def test_idle_domain_is_not_held(host, record):
@@ -73,12 +74,12 @@ def test_driver_without_jobs_has_none(host, record):
 def test_period_is_set_live(host, record, domain):
     with host.writer() as writer:
         writer.set_period(record, 7)
-    assert balloon_of(domain.XMLDesc(0)) == Balloon("virtio", 7)
+    assert parse_balloon(domain.XMLDesc(0)) == Balloon("virtio", 7)
 
 
 def test_domain_that_is_shut_off_is_gone(host, record, domain):
     domain.destroy()
-    with pytest.raises(Gone), host.writer() as writer:
+    with pytest.raises(DomainGoneError), host.writer() as writer:
         writer.set_period(record, 7)
     domain.create()
 
@@ -86,13 +87,13 @@ def test_domain_that_is_shut_off_is_gone(host, record, domain):
 def test_domain_that_libvirt_does_not_know_is_gone(host, record, domain):
     domain.destroy()
     domain.undefine()
-    with pytest.raises(Gone):
+    with pytest.raises(DomainGoneError):
         host.live_xml(record)
 
 
 def test_libvirt_that_cannot_be_reached_is_named_in_one_line():
     host = Host("test:///no/such/file.xml", TIMEOUT)
-    with pytest.raises(Unreachable, match=r"^test:///no/such/file\.xml: [^\n]+$"):
+    with pytest.raises(UnreachableError, match=r"^test:///no/such/file\.xml: [^\n]+$"):
         host.read()
 
 
@@ -119,6 +120,6 @@ def test_address_is_ceilometers(monkeypatch, conf, uri, kind, expected):
     monkeypatch.setattr(libvirt, "openReadOnly", open_read_only)
     conf.set_override("libvirt_uri", uri)
     conf.set_override("libvirt_type", kind)
-    with pytest.raises(Unreachable):
+    with pytest.raises(UnreachableError):
         libvirt_host.from_conf(conf).read()
     assert opened == [expected]

@@ -17,7 +17,7 @@ import libvirt
 import pytest
 
 from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND
-from ceilometer_memballoon.period import balloon_of
+from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason, usage
 from tests.lab.waiting import wait_for
 
@@ -36,7 +36,7 @@ while True:
 """
 READ_AND_END = """
 import sys
-from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.host import (Host)
 host = Host(sys.argv[1], 5.0)
 host.read()
 print("read", flush=True)
@@ -61,7 +61,7 @@ def wait_for_answers(collector):
 
 
 def live_period(guest):
-    return balloon_of(guest.live_xml()).period
+    return parse_balloon(guest.live_xml()).period
 
 
 @pytest.fixture

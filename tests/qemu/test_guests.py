@@ -7,8 +7,8 @@ import time
 import pytest
 
 from ceilometer_memballoon.collector import Collector
+from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.host import Host
-from ceilometer_memballoon.period import balloon_of
 from ceilometer_memballoon.reading import Reason, usage
 from tests.lab.rpc import GET_ALL_DOMAIN_STATS, counted
 from tests.lab.waiting import wait_for
@@ -24,7 +24,7 @@ def cycle(collector, guest):
 
 
 def live_period(guest):
-    return balloon_of(guest.live_xml()).period
+    return parse_balloon(guest.live_xml()).period
 
 
 @pytest.mark.parametrize("model", ["virtio", "virtio-transitional", "virtio-non-transitional"])

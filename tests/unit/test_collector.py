@@ -8,8 +8,13 @@ import threading
 import pytest
 
 from ceilometer_memballoon.collector import Collector
-from ceilometer_memballoon.deadline import DeadlineMissed, TooManyLeftBehind
-from ceilometer_memballoon.host import Gone, Hold, NotDone, Record
+from ceilometer_memballoon.errors import (
+    DeadlineError,
+    DomainError,
+    DomainGoneError,
+    TooManyStuckCallsError,
+)
+from ceilometer_memballoon.host import Hold, Record
 from ceilometer_memballoon.reading import Reason, stats_of_bulk
 from tests.unit import recorded
 
@@ -118,13 +123,13 @@ def test_instance_without_a_running_domain_is_gone():
 
 
 def test_no_answer_from_libvirt_gives_no_readings():
-    host = FakeHost(DeadlineMissed("no answer within 5 s"))
+    host = FakeHost(DeadlineError("no answer within 5 s"))
     assert collector(host).readings({}, ["a"]) == {}
 
 
 def test_silence_of_libvirt_is_logged_once_and_its_end_too(caplog):
     caplog.set_level(logging.INFO)
-    silent = TooManyLeftBehind("4 calls to libvirt are stuck")
+    silent = TooManyStuckCallsError("4 calls to libvirt are stuck")
     cycle = collector(FakeHost(silent, silent, [record("a")]))
     for _ in range(3):
         cycle.readings({}, ["a"])
@@ -152,9 +157,9 @@ def test_busy_guest_is_read_alone():
     [
         (Hold.JOB, Reason.BUSY),
         (Hold.QEMU, Reason.NOT_RESPONDING),
-        (Gone("no domain"), Reason.GONE),
-        (NotDone("odd"), Reason.BUSY),
-        (DeadlineMissed("no answer within 5 s"), Reason.NOT_RESPONDING),
+        (DomainGoneError("no domain"), Reason.GONE),
+        (DomainError("odd"), Reason.BUSY),
+        (DeadlineError("no answer within 5 s"), Reason.NOT_RESPONDING),
     ],
 )
 def test_guest_that_cannot_be_asked_has_a_reason_and_the_others_are_read(hold, reason):
@@ -165,7 +170,7 @@ def test_guest_that_cannot_be_asked_has_a_reason_and_the_others_are_read(hold, r
 
 def test_guest_that_gets_stuck_when_read_alone_is_not_responding():
     host = FakeHost([busy("a"), record("b")])
-    host.alone["a"] = DeadlineMissed("no answer within 5 s")
+    host.alone["a"] = DeadlineError("no answer within 5 s")
     expected = {"a": Reason.NOT_RESPONDING, "b": None}
     assert reasons(collector(host).readings({}, [])) == expected
 

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from ceilometer_memballoon.deadline import Calls, DeadlineMissed, Stopped, TooManyLeftBehind
+from ceilometer_memballoon.deadline import Calls
+from ceilometer_memballoon.errors import DeadlineError, StoppedError, TooManyStuckCallsError
 from tests.lab.waiting import wait_for
 
 SOON = 0.05
@@ -21,7 +22,7 @@ def release():
 
 
 def leave_behind(calls, release, abandoned=lambda result: None):
-    with pytest.raises(DeadlineMissed):
+    with pytest.raises(DeadlineError):
         calls.run(lambda: release.wait(NEVER), SOON, abandoned)
 
 
@@ -72,7 +73,7 @@ def test_late_failure_is_told_as_none(release):
         release.wait(NEVER)
         raise OSError
 
-    with pytest.raises(DeadlineMissed):
+    with pytest.raises(DeadlineError):
         Calls().run(fail, SOON, results.append)
     release.set()
     assert wait_for(lambda: results, 10, "the late failure") == [None]
@@ -82,7 +83,7 @@ def test_nothing_is_called_with_too_many_left_behind(release):
     calls = Calls(most_left_behind=2)
     leave_behind(calls, release)
     leave_behind(calls, release)
-    with pytest.raises(TooManyLeftBehind):
+    with pytest.raises(TooManyStuckCallsError):
         calls.run(lambda: pytest.fail("was called"), NEVER)
 
 
@@ -113,7 +114,7 @@ def test_stop_ends_the_wait_for_a_call_under_way(release):
         calls.stop()
 
     threading.Thread(target=stop_when_begun).start()
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         calls.run(call, NEVER)
     assert calls.left_behind == 1
 
@@ -121,7 +122,7 @@ def test_stop_ends_the_wait_for_a_call_under_way(release):
 def test_nothing_is_called_after_stop():
     calls = Calls()
     calls.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         calls.run(lambda: pytest.fail("was called"), NEVER)
 
 
@@ -135,5 +136,5 @@ def test_call_under_way_counts_as_one_that_may_get_stuck(release):
 
     threading.Thread(target=calls.run, args=(call, NEVER)).start()
     begun.wait(NEVER)
-    with pytest.raises(TooManyLeftBehind):
+    with pytest.raises(TooManyStuckCallsError):
         calls.run(lambda: pytest.fail("was called"), NEVER)

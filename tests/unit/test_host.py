@@ -6,8 +6,15 @@ import threading
 import libvirt
 import pytest
 
-from ceilometer_memballoon.deadline import Calls, DeadlineMissed
-from ceilometer_memballoon.host import Gone, Hold, Host, NotDone, Record, Refused, Unreachable
+from ceilometer_memballoon.deadline import Calls
+from ceilometer_memballoon.errors import (
+    DeadlineError,
+    DomainError,
+    DomainGoneError,
+    UnreachableError,
+    WriteRefusedError,
+)
+from ceilometer_memballoon.host import Hold, Host, Record
 from tests.lab.waiting import wait_for
 
 TIMEOUT = 0.1
@@ -131,7 +138,7 @@ def test_connection_found_lost_while_reading_costs_none(connected):
 
 def test_new_connection_that_fails_is_not_tried_for_ever(opens):
     opens(FakeConnection(libvirt_error(libvirt.VIR_ERR_SYSTEM_ERROR), alive=False))
-    with pytest.raises(Unreachable):
+    with pytest.raises(UnreachableError):
         Host("uri", TIMEOUT).read()
 
 
@@ -139,7 +146,7 @@ def test_libvirtd_that_drops_each_connection_is_not_tried_for_ever(connected):
     first, second, third = FakeConnection(), FakeConnection(LOST), FakeConnection(LOST)
     host = connected(first, second, third)
     first.answer = LOST
-    with pytest.raises(Unreachable):
+    with pytest.raises(UnreachableError):
         host.read()
     assert (second.alive, third.alive) == (False, True)
 
@@ -148,7 +155,7 @@ def test_error_on_a_living_connection_is_told_in_one_line(connected):
     connection = FakeConnection()
     host = connected(connection)
     connection.answer = libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR)
-    with pytest.raises(Unreachable, match=r"^[^\n]+$"):
+    with pytest.raises(UnreachableError, match=r"^[^\n]+$"):
         host.read()
 
 
@@ -174,7 +181,7 @@ def test_libvirtd_that_does_not_let_connect_anew_is_given_up_at_once(monkeypatch
 
     monkeypatch.setattr(libvirt, "openReadOnly", open_once)
     calls = Calls()
-    with pytest.raises(Unreachable, match=r"no answer within 0\.025 s"):
+    with pytest.raises(UnreachableError, match=r"no answer within 0\.025 s"):
         Host("uri", TIMEOUT, calls).read()
     assert calls.left_behind == 2
 
@@ -187,7 +194,7 @@ def test_connection_that_opens_late_is_closed(monkeypatch, release):
         return late
 
     monkeypatch.setattr(libvirt, "openReadOnly", open_late)
-    with pytest.raises(Unreachable):
+    with pytest.raises(UnreachableError):
         Host("uri", TIMEOUT).read()
     release.set()
     wait_for(lambda: late.closed, 10, "the late connection's end")
@@ -198,7 +205,7 @@ def test_write_access_that_is_refused_is_told_in_one_line(monkeypatch):
         raise libvirt_error(libvirt.VIR_ERR_AUTH_FAILED)
 
     monkeypatch.setattr(libvirt, "open", refuse)
-    with pytest.raises(Refused, match=r"^uri: [^\n]+$"), Host("uri", TIMEOUT).writer():
+    with pytest.raises(WriteRefusedError, match=r"^uri: [^\n]+$"), Host("uri", TIMEOUT).writer():
         pass
 
 
@@ -252,7 +259,7 @@ def test_writer_that_gets_stuck_is_closed_when_it_returns(monkeypatch, release):
     connection = FakeConnection()
     connection.lookupByUUIDString = lambda uuid: release.wait(60) and FakeDomain()
     monkeypatch.setattr(libvirt, "open", lambda uri: connection)
-    with pytest.raises(DeadlineMissed), Host("uri", TIMEOUT).writer() as writer:
+    with pytest.raises(DeadlineError), Host("uri", TIMEOUT).writer() as writer:
         writer.set_period(RECORD, 10)
     assert connection.closed is False
     release.set()
@@ -288,25 +295,25 @@ def test_domain_on_its_way_in_has_a_job(opens):
 
 def test_domain_whose_jobs_cannot_be_told_is_not_guessed_about(opens):
     opens(FakeDomain(error=libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR)))
-    with pytest.raises(NotDone):
+    with pytest.raises(DomainError):
         Host("uri", TIMEOUT).has_job(RECORD)
 
 
 def test_domain_that_may_not_be_read_is_its_own_trouble_alone(opens):
     opens(FakeDomain(error=libvirt_error(libvirt.VIR_ERR_ACCESS_DENIED)))
-    with pytest.raises(NotDone):
+    with pytest.raises(DomainError):
         Host("uri", TIMEOUT).has_job(RECORD)
 
 
 def test_domain_that_ends_while_it_is_asked_is_gone_whatever_the_error(opens):
     opens(FakeDomain(error=libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR), ids=(1, -1)))
-    with pytest.raises(Gone):
+    with pytest.raises(DomainGoneError):
         Host("uri", TIMEOUT).has_job(RECORD)
 
 
 def test_domain_that_has_booted_anew_is_not_taken_for_the_one_that_was_read(opens):
     opens(FakeDomain(ids=(2,)))
-    with pytest.raises(Gone):
+    with pytest.raises(DomainGoneError):
         Host("uri", TIMEOUT).hold(RECORD)
 
 
@@ -314,5 +321,5 @@ def test_stopped_host_is_not_asked_any_more(opens):
     opens(FakeConnection())
     host = Host("uri", TIMEOUT)
     host.stop()
-    with pytest.raises(Unreachable, match="this process is ending"):
+    with pytest.raises(UnreachableError, match="this process is ending"):
         host.read()

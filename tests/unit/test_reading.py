@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from ceilometer_memballoon.reading import (
     ABSURD,
     REMEDIES,
+    Circumstances,
     Reading,
     Reason,
+    RunState,
     freshness_limit,
     judge,
     no_reading,
@@ -21,6 +23,7 @@ from tests.unit import recorded
 PERIOD = 10
 NOW = recorded.LAST_UPDATE + 5
 RUNNING = stats_of_bulk(recorded.RUNNING)
+PAUSED = Circumstances(state=RunState.PAUSED)
 #: What the host knows of it.
 HOST = {"actual": 98304, "maximum": 98304, "rss": 183192}
 
@@ -85,12 +88,12 @@ def test_guest_without_driver_keeps_what_the_host_knows():
 
 
 def test_domain_without_balloon_is_named_so():
-    reading = judge(stats_of_bulk(recorded.NO_DEVICE), NOW, PERIOD, balloon=False)
+    reading = judge(stats_of_bulk(recorded.NO_DEVICE), NOW, PERIOD, Circumstances(balloon=False))
     assert reading.reason is Reason.NO_BALLOON_DEVICE
 
 
 def test_guest_that_has_never_run_is_paused():
-    reading = judge(stats_of_bulk(recorded.NEVER_RUN), NOW, PERIOD, paused=True)
+    reading = judge(stats_of_bulk(recorded.NEVER_RUN), NOW, PERIOD, PAUSED)
     assert (reading.reason, reading.host["rss"]) == (Reason.PAUSED, 51504)
 
 
@@ -110,7 +113,7 @@ def test_stale_statistics_leave_only_what_the_host_knows():
 
 
 def test_stale_statistics_of_a_paused_guest_are_paused():
-    assert judge(RUNNING, NOW + 3600, PERIOD, paused=True).reason is Reason.PAUSED
+    assert judge(RUNNING, NOW + 3600, PERIOD, PAUSED).reason is Reason.PAUSED
 
 
 def test_statistics_without_a_time_are_stale():
@@ -189,13 +192,13 @@ NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.integers(0, 2**18)
 STATS = st.dictionaries(st.sampled_from(sorted(RUNNING)), NUMBERS)
 
 
-@given(stats=STATS, age=st.integers(-100, 100), period=NUMBERS, paused=st.booleans())
-@example(stats=running(usable=204800), age=5, period=10, paused=False)
-@example(stats=running(available=2**64 - 1, usable=1), age=5, period=10, paused=False)
-def test_any_numbers_give_usage_within_the_maximum_or_a_reason(stats, age, period, paused):
+@given(stats=STATS, age=st.integers(-100, 100), period=NUMBERS, state=st.sampled_from(RunState))
+@example(stats=running(usable=204800), age=5, period=10, state=RunState.RUNNING)
+@example(stats=running(available=2**64 - 1, usable=1), age=5, period=10, state=RunState.RUNNING)
+def test_any_numbers_give_usage_within_the_maximum_or_a_reason(stats, age, period, state):
     if "last_update" in stats:
         stats["last_update"] = recorded.LAST_UPDATE
-    reading = judge(stats, recorded.LAST_UPDATE + age, period, paused=paused)
+    reading = judge(stats, recorded.LAST_UPDATE + age, period, Circumstances(state=state))
     used = usage(reading.guest)
     assert (used is None) == (reading.reason is not None)
     assert used is None or 0 <= used <= stats["maximum"]

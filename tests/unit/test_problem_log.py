@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from ceilometer_memballoon.changes import Changes
+from ceilometer_memballoon.problem_log import ProblemLog
 
 
 @pytest.fixture(autouse=True)
@@ -14,28 +14,28 @@ def _all_levels(caplog):
 
 
 def test_same_message_about_the_same_thing_is_logged_once(caplog):
-    changes = Changes()
+    changes = ProblemLog()
     for _ in range(3):
         changes.log("libvirt", logging.WARNING, "broken: %s", "why")
     assert caplog.messages == ["broken: why"]
 
 
 def test_another_message_about_the_same_thing_is_logged(caplog):
-    changes = Changes()
+    changes = ProblemLog()
     changes.log("libvirt", logging.WARNING, "broken: %s", "why")
     changes.log("libvirt", logging.WARNING, "broken: %s", "otherwise")
     assert caplog.messages == ["broken: why", "broken: otherwise"]
 
 
 def test_same_message_about_another_thing_is_logged(caplog):
-    changes = Changes()
+    changes = ProblemLog()
     changes.log("one", logging.WARNING, "broken")
     changes.log("two", logging.WARNING, "broken")
     assert caplog.messages == ["broken", "broken"]
 
 
 def test_recovery_is_logged_once(caplog):
-    changes = Changes()
+    changes = ProblemLog()
     changes.log("libvirt", logging.WARNING, "broken")
     changes.clear("libvirt", "mended")
     changes.clear("libvirt", "mended")
@@ -43,14 +43,14 @@ def test_recovery_is_logged_once(caplog):
 
 
 def test_recovery_can_be_silent(caplog):
-    changes = Changes()
+    changes = ProblemLog()
     changes.log("libvirt", logging.WARNING, "broken")
     changes.clear("libvirt")
     assert caplog.messages == ["broken"]
 
 
 def test_what_comes_back_after_recovery_is_logged_again(caplog):
-    changes = Changes()
+    changes = ProblemLog()
     changes.log("libvirt", logging.WARNING, "broken")
     changes.clear("libvirt")
     changes.log("libvirt", logging.WARNING, "broken")
@@ -58,7 +58,7 @@ def test_what_comes_back_after_recovery_is_logged_again(caplog):
 
 
 def test_forgotten_things_are_logged_anew(caplog):
-    changes = Changes()
+    changes = ProblemLog()
     changes.log("kept", logging.WARNING, "broken")
     changes.log("dropped", logging.WARNING, "broken")
     changes.forget_all_but({"kept"})
@@ -68,5 +68,5 @@ def test_forgotten_things_are_logged_anew(caplog):
 
 
 def test_control_characters_cannot_forge_a_line(caplog):
-    Changes().log("it", logging.WARNING, "broken: %s", "a\n2026 ERROR b\x1b[2J\u2028c")
+    ProblemLog().log("it", logging.WARNING, "broken: %s", "a\n2026 ERROR b\x1b[2J\u2028c")
     assert caplog.messages == ["broken: a\\n2026 ERROR b\\x1b[2J\\u2028c"]

@@ -6,7 +6,7 @@ import sys
 
 BEGIN = """
 import os, signal, sys, threading
-from ceilometer_memballoon import ending
+from ceilometer_memballoon import shutdown
 told = threading.Event()
 """
 
@@ -21,7 +21,7 @@ def run(script):
 def test_callback_comes_beside_the_handler_that_was_there():
     done = run("""
 signal.signal(signal.SIGTERM, lambda number, frame: print("handled", told.wait(30)))
-ending.tell(told.set)
+shutdown.on_sigterm(told.set)
 os.kill(os.getpid(), signal.SIGTERM)
 """)
     assert (done.returncode, done.stdout) == (0, "handled True\n")
@@ -29,7 +29,7 @@ os.kill(os.getpid(), signal.SIGTERM)
 
 def test_process_without_a_handler_ends_as_before():
     done = run("""
-ending.tell(told.set)
+shutdown.on_sigterm(told.set)
 os.kill(os.getpid(), signal.SIGTERM)
 told.wait(30)
 """)
@@ -39,7 +39,7 @@ told.wait(30)
 def test_outside_the_main_thread_nothing_is_done():
     done = run("""
 signal.signal(signal.SIGTERM, handler := lambda number, frame: None)
-thread = threading.Thread(target=ending.tell, args=(told.set,))
+thread = threading.Thread(target=shutdown.on_sigterm, args=(told.set,))
 thread.start()
 thread.join()
 print(signal.getsignal(signal.SIGTERM) is handler)

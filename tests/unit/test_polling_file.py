@@ -4,7 +4,7 @@
 import pytest
 from ceilometer.polling.manager import PollingSource
 
-from ceilometer_memballoon.polling import doubles
+from ceilometer_memballoon.polling_file import doubles
 
 
 def source(*meters):

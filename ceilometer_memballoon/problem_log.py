@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log what is the matter with a thing when it changes, not each time it is met."""
+"""Log a problem when it appears or changes, not each time it is met."""
 
-import logging
 from collections.abc import Hashable
 
 from oslo_log import log
@@ -9,8 +8,8 @@ from oslo_log import log
 LOG = log.getLogger("ceilometer_memballoon")
 
 
-class Changes:
-    """Remembers the last message about each thing."""
+class ProblemLog:
+    """Remembers the last problem of each subject and logs only changes."""
 
     def __init__(self) -> None:
         self._last: dict[Hashable, str] = {}
@@ -23,28 +22,29 @@ class Changes:
         *arguments: object,
         trace: bool = False,
     ) -> None:
-        """Log the message, with the exception's trace on demand, unless it was the last one.
+        """Log the message unless it is the last one about this subject.
 
-        Arguments are put in as %s; control characters in them, which a guest's name
-        may bring along, are escaped so that they cannot forge lines.
+        about: the subject. message: a constant template with %s for each argument.
+        trace: log the exception's traceback as well. Control characters in the
+        arguments are escaped, so that a guest's name cannot forge a line of the log.
         """
-        text = message % tuple(printable(argument) for argument in arguments)
+        shown = tuple(printable(argument) for argument in arguments)
+        text = message % shown
         if self._last.get(about) != text:
             self._last[about] = text
-            LOG.log(level, "%s", text, exc_info=trace)
+            LOG.log(level, message, *shown, exc_info=trace)
 
     def clear(self, about: Hashable, message: str = "", *arguments: object) -> None:
-        """Nothing is the matter any more; log the message if something was."""
+        """Clear the problem and log its end."""
         if self._last.pop(about, None) is not None and message:
-            text = message % tuple(printable(argument) for argument in arguments)
-            LOG.log(logging.INFO, "%s", text)
+            LOG.info(message, *(printable(argument) for argument in arguments))
 
     def forget_all_but(self, kept: "set[Hashable]") -> None:
-        """Drop what is remembered of all other things."""
+        """Forget the problems of all other subjects."""
         self._last = {about: text for about, text in self._last.items() if about in kept}
 
 
 def printable(argument: object) -> str:
-    """Text that keeps to its line: control characters are escaped as Python writes them."""
+    """The argument as text on one line, with control characters escaped."""
     text = str(argument)
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

@@ -7,14 +7,15 @@ import logging
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 
-from lxml import etree
-
-from ceilometer_memballoon.changes import Changes
-from ceilometer_memballoon.deadline import Unanswered
-from ceilometer_memballoon.host import Gone, Host, NotDone, Record, Refused, Writer
-
-#: Balloon models whose statistics QEMU can be told to collect.
-VIRTIO_MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
+from ceilometer_memballoon.domain_xml import Balloon, parse_balloon
+from ceilometer_memballoon.errors import (
+    DomainError,
+    DomainGoneError,
+    NoAnswerError,
+    WriteRefusedError,
+)
+from ceilometer_memballoon.host import Host, Record, Writer
+from ceilometer_memballoon.problem_log import ProblemLog
 
 #: Seconds for which a host that refused to write is not asked again: each attempt
 #: is an error in libvirtd's own log.
@@ -30,48 +31,7 @@ REFUSED = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Balloon:
-    """A domain's memballoon: its model, and its statistics period in seconds (0: off)."""
-
-    model: str
-    period: int
-
-    @property
-    def is_virtio(self) -> bool:
-        """Whether there is a device that a guest's driver can report through."""
-        return self.model in VIRTIO_MODELS
-
-
-def balloon_of(xml: str) -> Balloon:
-    """The memballoon in a domain's live XML; model 'none' where there is none.
-
-    Raises NotDone for what is not XML, or is XML made to exhaust its reader.
-    """
-    element = _parse(xml).find("./devices/memballoon")
-    if element is None:
-        return Balloon("none", 0)
-    stats = element.find("./stats")
-    period = 0 if stats is None else int(stats.get("period", "0"))
-    return Balloon(element.get("model", "none"), period)
-
-
-def display_name(xml: str) -> str | None:
-    """What its user called the instance, by Nova's metadata, if it has any. Raises NotDone."""
-    name = _parse(xml).findtext("./metadata/{*}instance/{*}name")
-    return None if name is None else str(name)
-
-
-def _parse(xml: str) -> etree._Element:
-    # The XML carries text that users wrote (names, metadata): no entities, no network.
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
-    try:
-        return etree.fromstring(xml.encode(), parser)
-    except etree.XMLSyntaxError as error:
-        raise NotDone(f"not XML: {error}") from error
-
-
-class Periods:
+class PeriodKeeper:
     """Keeps the domains' periods at the option's value, and remembers their balloons."""
 
     def __init__(
@@ -81,7 +41,7 @@ class Periods:
         self._host = host
         self._period = period
         self._monotonic = monotonic
-        self._changes = Changes()
+        self._problems = ProblemLog()
         self._balloons: dict[tuple[str, int], Balloon] = {}
         self._refused: set[tuple[str, int]] = set()
         self._refused_until = 0.0
@@ -119,17 +79,17 @@ class Periods:
             wanting = [record for record in records if enable and self._differs(record)]
             if wanting and self._monotonic() >= self._refused_until:
                 self._set_all(wanting, end, done)
-        except Unanswered as error:
-            self._changes.log(LIBVIRT, logging.WARNING, "Periods not checked: %s", error)
+        except NoAnswerError as error:
+            self._problems.log(LIBVIRT, logging.WARNING, "Periods not checked: %s", error)
         else:
-            self._changes.clear(LIBVIRT)
+            self._problems.clear(LIBVIRT)
         return done
 
     def _forget_all_but(self, records: Sequence[Record]) -> None:
         boots = {record.boot for record in records}
         self._balloons = {boot: b for boot, b in self._balloons.items() if boot in boots}
         self._refused &= boots
-        self._changes.forget_all_but({LIBVIRT, WRITE_ACCESS, *boots})
+        self._problems.forget_all_but({LIBVIRT, WRITE_ACCESS, *boots})
 
     def _is_to_be_seen(self, record: Record, suspects: Container[str]) -> bool:
         known = self.balloon(record)
@@ -138,7 +98,7 @@ class Periods:
 
     def _look(self, record: Record) -> None:
         with self._trouble_with(record, "Live XML of %s cannot be read: %s"):
-            self._balloons[record.boot] = balloon_of(self._host.live_xml(record))
+            self._balloons[record.boot] = parse_balloon(self._host.live_xml(record))
 
     def _differs(self, record: Record) -> bool:
         """Whether the domain is to be set; not one that would have to be waited for."""
@@ -163,11 +123,11 @@ class Periods:
                 for record in free:
                     if self._monotonic() < end and self._set(writer, record):
                         done.add(record.uuid)
-        except Refused as error:
+        except WriteRefusedError as error:
             self._refused_until = self._monotonic() + REFUSAL_SECONDS
-            self._changes.log(WRITE_ACCESS, logging.WARNING, REFUSED, error)
+            self._problems.log(WRITE_ACCESS, logging.WARNING, REFUSED, error)
         else:
-            self._changes.clear(WRITE_ACCESS, "Statistics periods can be set again.")
+            self._problems.clear(WRITE_ACCESS, "Statistics periods can be set again.")
 
     def _has_job(self, record: Record) -> bool:
         with self._trouble_with(record, "Jobs of %s cannot be read: %s"):
@@ -178,7 +138,7 @@ class Periods:
         with self._trouble_with(record, "Statistics period of %s cannot be set: %s"):
             try:
                 writer.set_period(record, self._period)
-            except Refused:
+            except WriteRefusedError:
                 self._refused.add(record.boot)
                 raise
             known = self._balloons[record.boot]
@@ -191,9 +151,9 @@ class Periods:
         """One domain's trouble is logged and goes no further."""
         try:
             yield
-        except Gone as error:
-            self._changes.log(record.boot, logging.DEBUG, message, record.uuid, error)
-        except NotDone as error:
-            self._changes.log(record.boot, logging.WARNING, message, record.uuid, error)
+        except DomainGoneError as error:
+            self._problems.log(record.boot, logging.DEBUG, message, record.uuid, error)
+        except DomainError as error:
+            self._problems.log(record.boot, logging.WARNING, message, record.uuid, error)
         else:
-            self._changes.clear(record.boot)
+            self._problems.clear(record.boot)
