@@ -2,6 +2,7 @@
 """What the plugin reads from a domain's live XML."""
 
 import dataclasses
+import mmap
 
 from lxml import etree
 
@@ -9,6 +10,13 @@ from ceilometer_memballoon.errors import DomainError
 
 #: Balloon models whose statistics QEMU can be told to collect.
 VIRTIO_MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
+#: Namespace of Nova's metadata, without its version.
+NOVA = "http://openstack.org/xmlns/libvirt/nova/"
+#: Launch security whose private memory is QEMU's own and counts in rss. Every other type
+#: (sev-snp, tdx) keeps it in guest_memfd, which the kernel does not account to QEMU.
+ORDINARY_LAUNCH_SECURITY = ("sev", "s390-pv")
+HUGE_PAGES = "huge pages"
+PRIVATE_MEMORY = "private memory"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,12 +32,49 @@ class Balloon:
         return self.model in VIRTIO_MODELS
 
 
-def parse_balloon(xml: str) -> Balloon:
-    """The memballoon in a domain's live XML; model 'none' where there is none.
+@dataclasses.dataclass(frozen=True)
+class DomainFacts:
+    """What one domain's live XML says.
 
-    Raises DomainError for what is not XML, or is XML made to exhaust its reader.
+    balloon: its memballoon. display_name: what its user called the instance, None without
+    Nova's metadata. is_nova: Nova made the domain. rss_excludes: which of the guest's memory
+    the kernel does not account to the QEMU process, in words for people; empty if all counts.
     """
-    element = _parse(xml).find("./devices/memballoon")
+
+    balloon: Balloon
+    display_name: str | None
+    is_nova: bool
+    rss_excludes: tuple[str, ...]
+
+
+def parse_domain(xml: str) -> DomainFacts:
+    """Return what a domain's live XML says.
+
+    Raises DomainError for text that is not XML, or that is made to exhaust its reader.
+    """
+    domain = _parse(xml)
+    instance = _nova_instance(domain)
+    name = None if instance is None else instance.findtext("./{*}name")
+    return DomainFacts(
+        _balloon(domain),
+        None if name is None else str(name),
+        instance is not None,
+        _rss_excludes(domain),
+    )
+
+
+def parse_balloon(xml: str) -> Balloon:
+    """Return the memballoon; model 'none' where there is none. Raises as parse_domain."""
+    return parse_domain(xml).balloon
+
+
+def display_name(xml: str) -> str | None:
+    """Return what its user called the instance. Raises as parse_domain."""
+    return parse_domain(xml).display_name
+
+
+def _balloon(domain: etree._Element) -> Balloon:
+    element = domain.find("./devices/memballoon")
     if element is None:
         return Balloon("none", 0)
     stats = element.find("./stats")
@@ -37,10 +82,38 @@ def parse_balloon(xml: str) -> Balloon:
     return Balloon(element.get("model", "none"), period)
 
 
-def display_name(xml: str) -> str | None:
-    """What its user called the instance, by Nova's metadata, if it has any. Raises DomainError."""
-    name = _parse(xml).findtext("./metadata/{*}instance/{*}name")
-    return None if name is None else str(name)
+def _nova_instance(domain: etree._Element) -> etree._Element | None:
+    for element in domain.iterfind("./metadata/{*}instance"):
+        if str(etree.QName(element).namespace).startswith(NOVA):
+            return element
+    return None
+
+
+def _rss_excludes(domain: etree._Element) -> tuple[str, ...]:
+    found = []
+    if _has_huge_pages(domain):
+        found.append(HUGE_PAGES)
+    security = domain.find("./launchSecurity")
+    if security is not None and security.get("type") not in ORDINARY_LAUNCH_SECURITY:
+        found.append(PRIVATE_MEMORY)
+    return tuple(found)
+
+
+def _has_huge_pages(domain: etree._Element) -> bool:
+    backing = domain.find("./memoryBacking/hugepages")
+    pages = [] if backing is None else backing.findall("./page")
+    if backing is not None and not pages:
+        return True
+    if any(_is_huge(page.get("size"), page.get("unit")) for page in pages):
+        return True
+    # Plugged memory has pages of its own.
+    plugged = domain.iterfind("./devices/memory/source/pagesize")
+    return any(_is_huge(size.text, size.get("unit")) for size in plugged)
+
+
+def _is_huge(size: str | None, unit: str | None) -> bool:
+    """Return whether that is not the host's ordinary page, which libvirt accepts here, too."""
+    return (size, unit) != (str(mmap.PAGESIZE // 1024), "KiB")
 
 
 def _parse(xml: str) -> etree._Element:
