@@ -20,6 +20,8 @@ from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.meters import METERS, Meter
 from ceilometer_memballoon.polling_file import doubles, stock_pollsters
 
+#: Seconds that libvirtd may take for one answer.
+SECONDS = 5.0
 PERIOD = "mem_stats_period_seconds"
 #: What Ceilometer falls back to, in its own package.
 CEILOMETER = importlib.resources.files("ceilometer")
@@ -52,7 +54,7 @@ class Installation(UpgradeCommands):  # type: ignore[misc]
     def read_access(self) -> Result:
         """Whether libvirt can be read."""
         try:
-            count = len(self._host.read())
+            count = len(self._host.list_domains(SECONDS))
         except NoAnswerError as error:
             return Result(
                 Code.FAILURE,
@@ -64,7 +66,7 @@ class Installation(UpgradeCommands):  # type: ignore[misc]
     def write_access(self) -> Result:
         """Whether a period could be set."""
         try:
-            with self._host.writer():
+            with self._host.writer(SECONDS):
                 return Result(Code.SUCCESS, "Statistics periods can be set.")
         except (WriteRefusedError, NoAnswerError) as error:
             return Result(

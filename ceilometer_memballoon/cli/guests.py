@@ -36,6 +36,7 @@ from ceilometer_memballoon.host import Host, Writer
 from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.problem_log import printable
 from ceilometer_memballoon.reading import REMEDIES, Reason
+from ceilometer_memballoon.record import RUNNING
 
 COLUMNS = (
     "Instance", "Name", "Domain", "State", "Balloon", "Period", "Period is option's",
@@ -46,6 +47,8 @@ SHORT_COLUMNS = (
     "Instance", "Name", "Period", "Age", "Usage MiB", "Util %", "RSS MiB",
     "Verdict",
 )  # fmt: skip
+#: Seconds that one question about one guest may take.
+SECONDS = 1.0
 PROBLEMS = [reason.value for reason in Reason if reason is not Reason.GONE]
 NOT_REACHED = "{}; is libvirtd running, and may this user reach it? See [DEFAULT] libvirt_uri"
 
@@ -109,7 +112,7 @@ class Node:
 
     def _name(self, seen: Observation) -> str | None:
         try:
-            return display_name(self.host.live_xml(seen.record))
+            return display_name(self.host.live_xml(seen.record, SECONDS))
         except (NoAnswerError, DomainGoneError, DomainError):
             return None
 
@@ -188,7 +191,7 @@ def _row(guest: Guest, option: int) -> list[Any]:
 
 
 def _state(guest: Guest) -> str:
-    return "paused" if guest.seen.record.paused else "running"
+    return "paused" if guest.seen.record.state != RUNNING else "running"
 
 
 class Show(show.ShowOne):  # type: ignore[misc]
@@ -280,7 +283,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
     def _enable(self, node: Node, guests: list[Guest]) -> list[str]:
         outcomes = []
         try:
-            with node.host.writer() as writer:
+            with node.host.writer(SECONDS) as writer:
                 for number, guest in enumerate(guests, 1):
                     _progress(f"{number} of {len(guests)}: {guest.seen.record.uuid}")
                     outcomes.append(self._enable_one(node, writer, guest))
@@ -298,9 +301,9 @@ class Enable(lister.Lister):  # type: ignore[misc]
             return obstacle
         record = guest.seen.record
         try:
-            if node.host.has_job(record):
+            if node.host.has_job(record, SECONDS):
                 raise DomainError("a migration, save, dump or backup is under way; try again later")
-            writer.set_period(record, node.period)
+            writer.set_period(record, node.period, SECONDS)
             answered = node.collector.wait_for_answer(record)
         except (DomainGoneError, DomainError, WriteRefusedError, NoAnswerError) as error:
             self._failures += 1
