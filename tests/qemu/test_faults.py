@@ -38,7 +38,7 @@ READ_AND_END = """
 import sys
 from ceilometer_memballoon.host import (Host)
 host = Host(sys.argv[1], 5.0)
-host.read()
+host.list_domains(5.0)
 print("read", flush=True)
 sys.stdin.readline()
 """
