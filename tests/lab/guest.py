@@ -28,7 +28,9 @@ TAGS = (
     "unused", "available", "usable", "disk_caches",
 )  # fmt: skip
 
-#: What Nova 34 writes, less what Ceilometer does not read.
+IMAGE = "6c3a1f58-0d2b-4e79-9a64-5b8c7d1e2f30"
+
+#: What Nova 34 writes of an instance without a port.
 METADATA = """
     <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
       <nova:package version="34.0.0"/>
@@ -42,10 +44,21 @@ METADATA = """
         <nova:vcpus>1</nova:vcpus>
         <nova:extraSpecs/>
       </nova:flavor>
+      <nova:image uuid="{image}">
+        <nova:containerFormat>bare</nova:containerFormat>
+        <nova:diskFormat>raw</nova:diskFormat>
+        <nova:minDisk>1</nova:minDisk>
+        <nova:minRam>0</nova:minRam>
+        <nova:properties>
+          <nova:property name="os_command_line">console=ttyS0 quiet</nova:property>
+        </nova:properties>
+      </nova:image>
       <nova:owner>
         <nova:user uuid="{user}">lab</nova:user>
         <nova:project uuid="{project}">lab</nova:project>
       </nova:owner>
+      <nova:root type="image" uuid="{image}"/>
+      <nova:ports/>
     </nova:instance>
 """
 
@@ -70,7 +83,7 @@ DOMAIN = """
     <emulator>{emulator}</emulator>
     <serial type="file"><source path="{folder}/{name}.log"/><target port="0"/></serial>
     <serial type="unix"><source mode="bind" path="{folder}/{name}.sock"/><target port="1"/></serial>
-    <memballoon model={model}>{stats}</memballoon>
+    <memballoon model={model} autodeflate="on" freePageReporting="on">{stats}</memballoon>
   </devices>
 </domain>
 """
@@ -218,7 +231,11 @@ class Guest:
     def _xml(self, period: int | None, driver: bool, model: str, forge: bool, emulator: str) -> str:
         image = self.hypervisor.image(forge=forge)
         metadata = METADATA.format(
-            display_name=escape(self.display_name), memory=self.memory, user=USER, project=PROJECT
+            display_name=escape(self.display_name),
+            memory=self.memory,
+            user=USER,
+            project=PROJECT,
+            image=IMAGE,
         )
         return DOMAIN.format(
             name=self.name,
