@@ -2,6 +2,7 @@
 """One pass over all guests of a host: ask in groups, and keep each answer as it comes."""
 
 import dataclasses
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -52,11 +53,13 @@ class Cycle:
     def read(self, records: Iterable[Record]) -> None:
         """Read these domains in turn, as far as time and stuck calls allow.
 
-        Those that have proved to answer come first, and those that have waited longest.
-        Raises NoAnswerError.
+        Those that have waited longest come first. Raises NoAnswerError.
         """
         todo = self._in_order(records)
-        while todo and self.seconds_left > 0 and self.trouble.may_ask(todo[0]):
+        while todo and self.seconds_left > 0:
+            if not self.trouble.may_ask(todo[0]):
+                todo = todo[1:]
+                continue
             group = self._next_group(todo)
             todo = todo[len(group) :]
             try:
@@ -108,9 +111,10 @@ class Cycle:
 
     def _next_group(self, todo: list[Record]) -> list[Record]:
         """As many as the pace allows. Proven and unproven guests are not asked together."""
-        first = self.trouble.is_proven(todo[0])
-        group = todo[: self.pace.group]
-        return [record for record in group if self.trouble.is_proven(record) is first]
+        proven = self.trouble.is_proven
+        first = proven(todo[0])
+        alike = itertools.takewhile(lambda record: proven(record) is first, todo)
+        return list(itertools.islice(alike, self.pace.group))
 
     def _in_order(self, records: Iterable[Record]) -> list[Record]:
         wanted = [
@@ -118,8 +122,7 @@ class Cycle:
             for record in records
             if record.boot not in self.trouble.hung and not self.trouble.waits_for(record.boot)
         ]
-        proven, last = self.trouble.is_proven, self.trouble.last_answer
-        return sorted(wanted, key=lambda record: (not proven(record), last(record)))
+        return sorted(wanted, key=self.trouble.last_answer)
 
     def _keep(self, read: Read) -> list[Record]:
         """Keep what the read has found. Returns the records that have to be read alone."""

@@ -99,7 +99,8 @@ class Guest:
     model: the memballoon's; memory: MiB, below 96 the guest does not boot;
     paused: started but never run; forge: whether it can forge its statistics;
     emulator: the program that runs it; server_group: what Nova says of it;
-    suite: the Debian release of its kernel, None for this machine's.
+    suite: the Debian release of its kernel, None for this machine's; is_nova:
+    whether it has Nova's metadata.
     """
 
     def __init__(
@@ -117,12 +118,14 @@ class Guest:
         emulator: str = "/usr/bin/qemu-system-x86_64",
         server_group: str | None = None,
         suite: str | None = None,
+        is_nova: bool = True,
     ) -> None:
         self.hypervisor = hypervisor
         self.name = name
         self.uuid = str(uuids.uuid4())
         self.display_name = display_name or name
         self.memory = memory
+        self.is_nova = is_nova
         if server_group is not None:
             nova.server_groups[self.uuid] = server_group
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
@@ -258,7 +261,7 @@ class Guest:
         return DOMAIN.format(
             name=self.name,
             uuid=self.uuid,
-            metadata=metadata,
+            metadata=metadata if self.is_nova else "",
             memory=self.memory,
             kernel=image.kernel,
             initramfs=image.initramfs,
