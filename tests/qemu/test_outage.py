@@ -326,7 +326,6 @@ def test_remote_libvirtd_that_goes_silent_uses_up_no_budget(own_hypervisor, make
 
 
 def test_connection_that_is_lost_for_good_returns_its_calls(own_hypervisor, make_collector):
-    (guest,) = boot_paused(own_hypervisor, 1)
     with forwarder(own_hypervisor.socket) as (port, process):
         collector = make_collector(uri=f"qemu+tcp://127.0.0.1:{port}/session", timeout=TIMEOUT)
         collector.readings({}, [])
