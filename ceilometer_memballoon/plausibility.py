@@ -39,8 +39,8 @@ def host_stats(stats: Stats, *, balloon: bool) -> dict[str, int]:
     """Return the host's statistics that can be true; actual only with a balloon device."""
     host = {name: stats[name] for name in HOST_STATS if 0 < stats.get(name, 0) < ABSURD}
     # What a driver claims to have given up can be more than there is.
-    if not balloon or host.get("actual", 0) > host.get("maximum", 0):
-        host.pop("actual", None)
+    if "actual" in host and (not balloon or host["actual"] > host.get("maximum", 0)):
+        del host["actual"]
     return host
 
 
@@ -84,9 +84,10 @@ def _without(guest: Stats, *names: str) -> dict[str, int]:
 def _zeros(guest: Stats) -> Iterator[str]:
     """Yield the fields whose 0 cannot be true."""
     yield from (name for name in NEVER_ZERO if guest.get(name) == 0)
-    unused = guest.get("unused", 0)
     # Linux says 0 when a guest is out of memory, and then nearly nothing is free, either.
-    if guest.get("usable") == 0 and not 0 < unused * RESERVED_SHARE <= guest.get("available", 0):
+    unused, available = guest.get("unused"), guest.get("available")
+    is_true = unused and available and unused * RESERVED_SHARE <= available
+    if guest.get("usable") == 0 and not is_true:
         yield "usable"
     if guest.get("minor_fault") == 0:
         yield from (name for name in COUNTERS if guest.get(name) == 0)

@@ -61,8 +61,9 @@ def test_usable_of_zero_is_missing_where_there_is_free_memory_or_none_is_filled(
     assert "usable" in missing(usable=0, unused=unused)
 
 
-def test_usable_of_zero_alone_is_missing():
-    assert guest_stats({"available": 4_000_000, "usable": 0}) == {"available": 4_000_000}
+@pytest.mark.parametrize("other", [{"available": 4_000_000}, {"unused": 400}, {}])
+def test_usable_of_zero_is_missing_if_there_is_nothing_to_compare_it_with(other):
+    assert guest_stats({**other, "usable": 0}) == other
 
 
 def test_usable_may_be_below_unused():
