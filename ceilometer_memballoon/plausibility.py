@@ -22,6 +22,8 @@ ABSURD = 2**53
 #: it at any time: virtio_balloon_stat in hw/virtio/virtio-balloon.c.)
 HOST_STATS = ("actual", "maximum", "rss")
 
+#: Which must not contradict each other.
+AMOUNTS = ("available", "unused", "usable")
 #: No running guest has 0 of these.
 NEVER_ZERO = ("available", "unused", "disk_caches")
 #: Counters that are 0 together in a driver that does not count.
@@ -107,12 +109,10 @@ def _equals(guest: Stats) -> Iterator[str]:
 
 def _misfits(guest: Stats, stats: Stats) -> Iterator[str]:
     """Yield the fields that do not fit the others, of which these are wrong alone."""
-    available, cached = guest.get("available", 0), guest.get("disk_caches", 0)
-    # A page is either free or cache.
-    if not 0 <= cached <= available - guest.get("unused", 0):
-        yield "disk_caches"
-    actual = host_stats(stats, balloon=True).get("actual", 0)
-    if available * LEAST_SHARE < actual:
+    available, actual = guest.get("available"), host_stats(stats, balloon=True).get("actual")
+    if available is not None and actual is not None and available * LEAST_SHARE < actual:
         yield "available"
-    amounts = ("available", "unused", "usable")
-    yield from (n for n, v in guest.items() if n not in amounts and not 0 <= v < ABSURD)
+    # A page is either free or cache.
+    if sum(guest[name] for name in ("unused", "disk_caches") if name in guest) > (available or 0):
+        yield "disk_caches"
+    yield from (n for n, v in guest.items() if n not in AMOUNTS and not 0 <= v < ABSURD)

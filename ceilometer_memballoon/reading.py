@@ -150,6 +150,7 @@ def freshness_limit(period: int) -> float:
 
 def last_report(stats: Stats) -> float | None:
     """Return when the guest reported a number, in seconds since the epoch; None if it has not."""
+    # QEMU starts with last-update 0, and libvirt passes that on.
     return stats.get("last_update") or None if has_number(stats) else None
 
 
@@ -223,7 +224,7 @@ def _reason(
         return Reason.NO_BALLOON_DEVICE
     # A driver that answers without a number (all of its values are 0, or -1, which libvirt
     # drops: Windows without the service, virtio-win #1323) has not reported.
-    if has_number(stats) and _is_fresh(stats, now, period):
+    if _is_fresh(stats, now, period):
         sound = usage(guest) is not None and is_plausible(guest, stats.get("maximum"))
         return None if sound else Reason.IMPLAUSIBLE
     return _reason_of_silence(stats, circumstances)
@@ -241,6 +242,7 @@ def _reason_of_silence(stats: Stats, circumstances: Circumstances) -> Reason:
 
 
 def _is_fresh(stats: Stats, now: float, period: int) -> bool:
-    # QEMU starts with last-update 0, and libvirt passes that on. Both ways: after the
-    # host's clock was set back, old statistics seem to come from the future.
-    return abs(now - stats.get("last_update", 0)) <= freshness_limit(period)
+    # Both ways: after the host's clock was set back, old statistics seem to come from the
+    # future.
+    reported = last_report(stats)
+    return reported is not None and abs(now - reported) <= freshness_limit(period)

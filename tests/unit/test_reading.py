@@ -232,6 +232,15 @@ def test_reason_alone_is_a_reading_without_anything():
     assert no_reading(Reason.GONE) == Reading({}, {}, Reason.GONE, None)
 
 
+def test_reason_can_come_with_the_age_of_the_last_report():
+    assert no_reading(Reason.BUSY, 7) == Reading({}, {}, Reason.BUSY, 7)
+
+
+@pytest.mark.parametrize("never", [without("last_update"), running(last_update=0)])
+def test_statistics_without_a_time_are_not_fresh_in_1970_either(never):
+    assert judge(never, 5, PERIOD).reason is Reason.STALE
+
+
 @pytest.mark.parametrize("age", [5, 3600])
 def test_crashed_guest_is_crashed_however_fresh_its_statistics_are(age):
     crashed = Circumstances(state=RunState.CRASHED)
