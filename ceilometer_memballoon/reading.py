@@ -5,7 +5,6 @@ Pure: nothing here knows libvirt or Ceilometer.
 """
 
 import dataclasses
-import enum
 from collections.abc import Mapping
 
 from ceilometer_memballoon.plausibility import (
@@ -17,6 +16,8 @@ from ceilometer_memballoon.plausibility import (
     is_plausible,
 )
 from ceilometer_memballoon.reasons import REMEDIES, STATES, Reason
+from ceilometer_memballoon.run_state import RunState, run_state
+from ceilometer_memballoon.usage import total, usage, util
 
 __all__ = [
     "ABSURD",
@@ -44,42 +45,6 @@ __all__ = [
 #: many seconds: a guest under load answers late, and ages are in whole seconds.
 FRESH_PERIODS = 3
 FRESH_SECONDS = 30
-
-
-class RunState(enum.Enum):
-    """Whether a domain's processors run, and if not, why."""
-
-    RUNNING = enum.auto()
-    PAUSED = enum.auto()  #: paused or suspended on purpose; it can run on
-    IO_ERROR = enum.auto()  #: paused by QEMU because its storage failed
-    CRASHED = enum.auto()  #: crashed; it never runs on
-
-
-#: libvirt's virDomainState and virDomainPausedReason, as far as they are looked at.
-#: This module does not import libvirt; a test compares the numbers.
-VIR_DOMAIN_PAUSED = 3
-VIR_DOMAIN_CRASHED = 6
-VIR_DOMAIN_PMSUSPENDED = 7
-VIR_DOMAIN_PAUSED_IOERROR = 5
-VIR_DOMAIN_PAUSED_CRASHED = 10
-
-#: Why a paused domain is, where it is not on purpose.
-PAUSED_REASONS = {
-    VIR_DOMAIN_PAUSED_IOERROR: RunState.IO_ERROR,
-    VIR_DOMAIN_PAUSED_CRASHED: RunState.CRASHED,
-}
-
-
-def run_state(state: int, reason: int) -> RunState:
-    """Return what a virDomainState and its reason say. Takes any numbers.
-
-    A state that is not known, and one that a later libvirt adds, is RUNNING.
-    """
-    if state == VIR_DOMAIN_CRASHED:
-        return RunState.CRASHED
-    if state == VIR_DOMAIN_PAUSED:
-        return PAUSED_REASONS.get(reason, RunState.PAUSED)
-    return RunState.PAUSED if state == VIR_DOMAIN_PMSUSPENDED else RunState.RUNNING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,8 +119,9 @@ def last_report(stats: Stats) -> float | None:
     return stats.get("last_update") or None if has_number(stats) else None
 
 
-#: The verdict on a domain that does not run and whose statistics are not fresh.
-HALTED = {RunState.PAUSED: Reason.PAUSED, RunState.IO_ERROR: Reason.IO_ERROR}
+#: The verdict on a domain that has failed, however fresh its statistics are: new ones do
+#: not come by themselves. One that is paused for a moment, as in a migration, is not lost.
+FAILED = {RunState.CRASHED: Reason.CRASHED, RunState.IO_ERROR: Reason.IO_ERROR}
 
 
 def judge(
@@ -177,49 +143,11 @@ def judge(
     )
 
 
-def total(stats: Stats) -> int | None:
-    """Return how much memory the guest has, in KiB: available, or actual if that is less.
-
-    available does not shrink with the balloon in Windows and where the guest may deflate it
-    on its own (autodeflate, as Nova has it): there the balloon's pages count as used.
-    """
-    available, actual, free = stats.get("available"), stats.get("actual"), _free(stats)
-    if available is None or actual is None:
-        return available
-    # More free memory than actual was reported before the balloon grew.
-    return available if free is not None and free > actual else min(available, actual)
-
-
-def usage(stats: Stats) -> int | None:
-    """Return how much of total the guest uses, in KiB: total - usable, else total - unused.
-
-    usable is the guest's MemAvailable, so that page cache does not count as used;
-    drivers older than Linux 4.6 send only unused. None where neither is known.
-    Where total is available, this is the formula of Ceilometer's own memory.usage
-    (virt/libvirt/inspector.py).
-    """
-    whole, free = total(stats), _free(stats)
-    return None if free is None or whole is None else whole - free
-
-
-def util(stats: Stats) -> float | None:
-    """Return usage in percent of total; None without usable.
-
-    By free memory alone a guest that caches files looks full, and alarms would fire.
-    """
-    used, whole = usage(stats), total(stats)
-    return None if used is None or not whole or "usable" not in stats else 100 * used / whole
-
-
-def _free(stats: Stats) -> int | None:
-    return stats.get("usable", stats.get("unused"))
-
-
 def _reason(
     stats: Stats, guest: Stats, now: float, period: int, circumstances: Circumstances
 ) -> Reason | None:
-    if circumstances.state is RunState.CRASHED:
-        return Reason.CRASHED
+    if circumstances.state in FAILED:
+        return FAILED[circumstances.state]
     if not circumstances.balloon:
         return Reason.NO_BALLOON_DEVICE
     # A driver that answers without a number (all of its values are 0, or -1, which libvirt
@@ -231,8 +159,8 @@ def _reason(
 
 
 def _reason_of_silence(stats: Stats, circumstances: Circumstances) -> Reason:
-    if circumstances.state in HALTED:
-        return HALTED[circumstances.state]
+    if circumstances.state is RunState.PAUSED:
+        return Reason.PAUSED
     if has_number(stats):
         return Reason.STALE
     if circumstances.booting:

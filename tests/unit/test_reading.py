@@ -241,18 +241,25 @@ def test_statistics_without_a_time_are_not_fresh_in_1970_either(never):
     assert judge(never, 5, PERIOD).reason is Reason.STALE
 
 
+@pytest.mark.parametrize("balloon", [True, False])
 @pytest.mark.parametrize("age", [5, 3600])
-def test_crashed_guest_is_crashed_however_fresh_its_statistics_are(age):
-    crashed = Circumstances(state=RunState.CRASHED)
-    reading = judge(RUNNING, recorded.LAST_UPDATE + age, PERIOD, crashed)
-    assert (reading.reason, reading.guest, reading.age) == (Reason.CRASHED, {}, age)
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(RunState.CRASHED, Reason.CRASHED), (RunState.IO_ERROR, Reason.IO_ERROR)],
+)
+def test_guest_that_failed_says_so_however_fresh_its_statistics_are(state, reason, age, balloon):
+    failed = Circumstances(state=state, balloon=balloon)
+    reading = judge(RUNNING, recorded.LAST_UPDATE + age, PERIOD, failed)
+    assert (reading.reason, reading.guest, reading.age) == (reason, {}, age)
 
 
-def test_guest_paused_by_an_io_error_says_so_once_its_statistics_are_stale():
-    failed = Circumstances(state=RunState.IO_ERROR)
-    assert judge(RUNNING, NOW, PERIOD, failed).reason is None
-    assert judge(RUNNING, NOW + 3600, PERIOD, failed).reason is Reason.IO_ERROR
-    assert judge(HOST, NOW, PERIOD, failed).reason is Reason.IO_ERROR
+def test_guest_paused_for_a_moment_keeps_its_fresh_statistics():
+    assert judge(RUNNING, NOW, PERIOD, PAUSED).reason is None
+
+
+def test_guest_that_is_paused_while_it_boots_is_paused():
+    paused = Circumstances(state=RunState.PAUSED, booting=True)
+    assert judge(HOST, NOW, PERIOD, paused).reason is Reason.PAUSED
 
 
 @pytest.mark.parametrize(
