@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from ceilometer import sample
 from ceilometer.compute.pollsters import instance_stats
 
-from ceilometer_memballoon.reading import Reading, usage
+from ceilometer_memballoon.reading import STATES, Reading, usage, util
 
 #: "MB" up to Ceilometer 25, "MiB" from 26, for the same numbers: the meters' unit is
 #: what the installed release gives its own memory meters.
@@ -24,16 +24,21 @@ class Rule(enum.Enum):
 
     GUEST = "fresh and plausible statistics of the guest"
     HOST = "what the host knows of any running guest"
-    AGE = "any guest that has ever reported"
+    AGE = "any guest that has ever reported a number"
+    STATE = "every instance, unless libvirt gives no answer at all"
 
-    def values(self, reading: Reading) -> Values | None:
-        """That part; None where the reading does not have it."""
+    def values(self, reading: Reading) -> Values:
+        """Return that part; empty if the reading does not have it."""
+        if self is Rule.STATE:
+            return {"state": STATES[reading.reason]}
         if self is Rule.AGE:
             # Below zero after the host's clock was set back, until the guest reports.
-            if reading.age is None or reading.age < 0:
-                return None
-            return {"age": round(reading.age)}
-        return reading.guest if self is Rule.GUEST else reading.host
+            age = reading.age
+            return {} if age is None or age < 0 else {"age": round(age)}
+        if self is Rule.HOST:
+            return reading.host
+        # How much the guest has follows from both.
+        return {**reading.host, **reading.guest} if reading.guest else {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +46,9 @@ class Meter:
     """One meter.
 
     name: the sample's; its pollster has underscores for the dots. type: Ceilometer's.
-    unit: of the volume. rule: when there is a sample. source: the volume in libvirt's
-    names, for the documentation. of: the volume from the values that the rule lets
-    through, None where they have nothing to say.
+    unit: of the volume. rule: when there is a sample. source: the statistic that is the
+    volume, or how to get it, in libvirt's names. of: the volume from the values that the
+    rule lets through, None where they have nothing to say; by default the source itself.
     """
 
     name: str
@@ -51,7 +56,7 @@ class Meter:
     unit: str
     rule: Rule
     source: str
-    of: Callable[[Values], float | None]
+    of: Callable[[Values], float | None] | None = None
 
     @property
     def pollster(self) -> str:
@@ -63,52 +68,60 @@ class Meter:
         return self.name.replace(".", "_")
 
     def volume(self, reading: Reading) -> float | None:
-        """In the meter's unit; None for a reading that gives no sample of this meter."""
+        """Return it in the meter's unit; None if the reading gives no sample of this meter."""
         values = self.rule.values(reading)
-        return None if values is None else self.of(values)
+        volume = self.of(values) if self.of else values.get(self.source)
+        return volume / KIB_PER_MIB if volume is not None and self.unit == MIB else volume
 
 
-def _count(name: str) -> Callable[[Values], float | None]:
+def _named(name: str) -> Callable[[Values], float | None]:
     return lambda values: values.get(name)
 
 
-def _mib(name: str) -> Callable[[Values], float | None]:
-    return lambda values: _mebibytes(values.get(name))
-
-
-def _mebibytes(kibibytes: int | None) -> float | None:
-    return None if kibibytes is None else kibibytes / KIB_PER_MIB
-
-
-def _util(values: Values) -> float | None:
-    used, whole = usage(values), values.get("available")
-    return None if used is None or not whole else 100 * used / whole
-
-
-_USAGE = "available - usable, else available - unused"
+_USAGE = "total - usable, else total - unused"
+_UTIL = "100 * (total - usable) / total"
 _GAUGE, _CUMULATIVE = sample.TYPE_GAUGE, sample.TYPE_CUMULATIVE
 _GUEST, _HOST = Rule.GUEST, Rule.HOST
+
+#: What Linux counts from 6.12 on and QEMU from 10.0, but libvirt does not pass on yet
+#: (VIRTIO_BALLOON_S_OOM_KILL and later). There are samples once it does, if its names are
+#: like those of its other statistics.
+COMING = (
+    Meter("memory.oom.kill", _CUMULATIVE, "kill", _GUEST, "oom_kill"),
+    Meter("memory.alloc.stall", _CUMULATIVE, "stall", _GUEST, "alloc_stall"),
+    Meter("memory.scan.async", _CUMULATIVE, MIB, _GUEST, "async_scan"),
+    Meter("memory.scan.direct", _CUMULATIVE, MIB, _GUEST, "direct_scan"),
+    Meter("memory.reclaim.async", _CUMULATIVE, MIB, _GUEST, "async_reclaim"),
+    Meter("memory.reclaim.direct", _CUMULATIVE, MIB, _GUEST, "direct_reclaim"),
+)
 
 #: All meters by pollster. The first five share their names with Ceilometer's own.
 METERS: Mapping[str, Meter] = {
     meter.pollster: meter
     for meter in (
-        Meter("memory.usage", _GAUGE, MIB, _GUEST, _USAGE, lambda v: _mebibytes(usage(v))),
-        Meter("memory.resident", _GAUGE, MIB, _HOST, "rss", _mib("rss")),
-        Meter("memory.available", _GAUGE, MIB, _GUEST, "available", _mib("available")),
-        Meter("memory.swap.in", _CUMULATIVE, MIB, _GUEST, "swap_in", _mib("swap_in")),
-        Meter("memory.swap.out", _CUMULATIVE, MIB, _GUEST, "swap_out", _mib("swap_out")),
-        Meter("memory.unused", _GAUGE, MIB, _GUEST, "unused", _mib("unused")),
-        Meter("memory.usable", _GAUGE, MIB, _GUEST, "usable", _mib("usable")),
-        Meter("memory.cached", _GAUGE, MIB, _GUEST, "disk_caches", _mib("disk_caches")),
-        Meter("memory.balloon", _GAUGE, MIB, _HOST, "actual", _mib("actual")),
-        Meter("memory.util", _GAUGE, "%", _GUEST, "100 * usage / available", _util),
+        Meter("memory.usage", _GAUGE, MIB, _GUEST, _USAGE, usage),
+        Meter("memory.resident", _GAUGE, MIB, _HOST, "rss"),
+        Meter("memory.available", _GAUGE, MIB, _GUEST, "available"),
+        Meter("memory.swap.in", _CUMULATIVE, MIB, _GUEST, "swap_in"),
+        Meter("memory.swap.out", _CUMULATIVE, MIB, _GUEST, "swap_out"),
+        Meter("memory.unused", _GAUGE, MIB, _GUEST, "unused"),
+        Meter("memory.usable", _GAUGE, MIB, _GUEST, "usable"),
+        Meter("memory.cached", _GAUGE, MIB, _GUEST, "disk_caches"),
+        Meter("memory.balloon", _GAUGE, MIB, _HOST, "actual"),
+        Meter("memory.util", _GAUGE, "%", _GUEST, _UTIL, util),
+        Meter("memory.fault.major", _CUMULATIVE, "fault", _GUEST, "major_fault"),
+        Meter("memory.fault.minor", _CUMULATIVE, "fault", _GUEST, "minor_fault"),
+        Meter("memory.hugetlb.pgalloc", _CUMULATIVE, "page", _GUEST, "hugetlb_pgalloc"),
+        Meter("memory.hugetlb.pgfail", _CUMULATIVE, "page", _GUEST, "hugetlb_pgfail"),
+        Meter("memory.stats.age", _GAUGE, "s", Rule.AGE, "now - last_update", _named("age")),
         Meter(
-            "memory.fault.major", _CUMULATIVE, "fault", _GUEST, "major_fault", _count("major_fault")
+            "memory.stats.state",
+            _GAUGE,
+            "state",
+            Rule.STATE,
+            "number of the verdict",
+            _named("state"),
         ),
-        Meter(
-            "memory.fault.minor", _CUMULATIVE, "fault", _GUEST, "minor_fault", _count("minor_fault")
-        ),
-        Meter("memory.stats.age", _GAUGE, "s", Rule.AGE, "now - last_update", _count("age")),
+        *COMING,
     )
 }

@@ -7,7 +7,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from ceilometer_memballoon.meters import METERS
-from ceilometer_memballoon.reading import REMEDIES
+from ceilometer_memballoon.reasons import REMEDIES, STATES
 
 
 class Table(Directive):
@@ -44,8 +44,8 @@ class Reasons(Table):
 
     def rows(self) -> list[tuple[str, ...]]:
         """A row a reason."""
-        return [("reason", "meaning, and what to do")] + [
-            (reason.value, remedy) for reason, remedy in REMEDIES.items()
+        return [("reason", "number", "meaning, and what to do")] + [
+            (reason.value, str(STATES[reason]), remedy) for reason, remedy in REMEDIES.items()
         ]
 
 

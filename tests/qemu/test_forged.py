@@ -43,22 +43,18 @@ def claim(guest, **claims):
 @pytest.mark.parametrize(
     "claims",
     [
-        dict.fromkeys(["unused", "available", "usable", "disk_caches"], MOST),
         {**SOUND, "available": MOST},
         {**SOUND, "usable": MOST - 1},
         {**SOUND, "usable": 61 * MIB},
         {**SOUND, "unused": 61 * MIB},
-        {**SOUND, "disk_caches": 61 * MIB},
         {**SOUND, "available": (MEMORY_MIB + 1) * MIB},
         {**SOUND, "available": 2**63},
     ],
     ids=[
-        "all -1",
         "available -1",
         "usable -2",
         "usable",
         "unused",
-        "caches",
         "available",
         "half of 2^64",
     ],
@@ -86,8 +82,27 @@ def test_forged_statistics_that_shrink_and_grow_never_leave_the_guests_memory(
     assert used == [20, None, 56, None, None, 20]
 
 
+def test_driver_that_fills_no_field_has_never_reported(forger, make_collector):
+    guest, other = forger
+    # It sends its counters as 0.
+    claim(guest, **dict.fromkeys(SOUND, MOST))
+    readings = make_collector(period=1).readings({}, [])
+    reasons = {uuid: reading.reason for uuid, reading in readings.items()}
+    assert reasons == {guest.uuid: Reason.NO_GUEST_DRIVER, other.uuid: None}
+    assert readings[guest.uuid].age is None
+
+
+def test_disk_caches_that_contradict_the_rest_are_missing_alone(forger, make_collector):
+    guest, _ = forger
+    claim(guest, **{**SOUND, "disk_caches": 31 * MIB})
+    reading = make_collector(period=1).readings({}, [])[guest.uuid]
+    assert (reading.reason, usage(reading.guest)) == (None, 20 * 1024)
+    assert "disk_caches" not in reading.guest
+
+
 def test_driver_that_does_not_know_usable_is_judged_by_unused(forger, make_collector):
     guest, _ = forger
     claim(guest, **{**SOUND, "usable": MOST})
     reading = make_collector(period=1).readings({}, [])[guest.uuid]
     assert (reading.reason, usage(reading.guest)) == (None, 30 * 1024)
+    assert reading.includes_cache

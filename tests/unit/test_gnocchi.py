@@ -9,6 +9,7 @@ from ceilometer import publisher, service
 from ceilometer.publisher.gnocchi import GnocchiPublisher
 
 from ceilometer_memballoon.meters import METERS
+from ceilometer_memballoon.reasons import STATES
 
 STOCK = pathlib.Path(publisher.__file__).parent / "data/gnocchi_resources.yaml"
 OURS = pathlib.Path(__file__).parents[2] / "etc/ceilometer/gnocchi_resources.memballoon.yaml"
@@ -46,6 +47,12 @@ def test_cumulative_meters_of_ours_get_a_policy_with_rates(definitions, instance
     used = {name: extra["archive_policy_name"] for name, extra in instances[-1].metrics.items()}
     expected = {m.name for m in METERS.values() if m.type == "cumulative" and m.name in used}
     assert {name for name, policy in used.items() if policy in rated} == expected
+
+
+def test_every_number_of_a_verdict_is_named():
+    text = " ".join(OURS.read_text().replace("#", " ").split())
+    named = {f"{number} {reason.value if reason else 'ok'}" for reason, number in STATES.items()}
+    assert {name for name in named if name not in text} == set()
 
 
 def test_attributes_are_those_of_ceilometers_own_entry(instances):

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from ceilometer_memballoon.meters import METERS, MIB
-from ceilometer_memballoon.reading import Reason
+from ceilometer_memballoon.reasons import STATES, Reason
 
 README = (pathlib.Path(__file__).parents[2] / "README.rst").read_text()
 
@@ -20,8 +20,8 @@ def test_every_meter_has_its_row(meter):
 
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.value)
-def test_every_reason_has_its_row(reason):
-    assert re.search(rf"^{reason.value}  ", README, re.MULTILINE)
+def test_every_reason_has_its_row_with_its_number(reason):
+    assert re.search(rf"^{reason.value} +{STATES[reason]} +[A-Z]", README, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", re.findall(r"<((?:doc|etc)/[^>]+)>`_", README))

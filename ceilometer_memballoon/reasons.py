@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a guest has no memory.usage: the closed set of reasons, their remedies and numbers."""
+
+import enum
+from collections.abc import Mapping
+
+
+class Reason(enum.Enum):
+    """Why a guest has no memory.usage. The value says it in libvirt's and Nova's words."""
+
+    NO_BALLOON_DEVICE = "no balloon device"
+    NO_GUEST_DRIVER = "no guest driver"
+    STALE = "stale"
+    IMPLAUSIBLE = "implausible"
+    PAUSED = "paused"
+    BUSY = "busy"
+    NOT_RESPONDING = "not responding"
+    GONE = "gone"
+    BOOTING = "booting"
+    NOT_ASKED = "not asked"
+    CRASHED = "crashed"
+    IO_ERROR = "I/O error"
+    READ_ERROR = "read error"
+
+
+#: What the reason means and what the operator can do about it.
+REMEDIES = {
+    Reason.NO_BALLOON_DEVICE: "The domain has no virtio balloon, so its guest cannot report. "
+    "Nova 32 and later leave it out when [libvirt] mem_stats_period_seconds is not above "
+    "zero: set the option on the compute node, then hard-reboot or rebuild the instance.",
+    Reason.NO_GUEST_DRIVER: "The guest has a balloon but sends no numbers. Linux: load "
+    "virtio_balloon. Windows: install and start the balloon service (blnsvr.exe, in "
+    "virtio-win), because the driver alone sends none. FreeBSD, OPNsense, pfSense and other "
+    "BSDs: their balloon driver has no statistics, and memory.resident is all there is.",
+    Reason.STALE: "The guest reported once but not lately: its balloon driver or, in Windows, "
+    "its balloon service stopped, it crashed, or its statistics period is off and may not be "
+    "set. If many guests have this reason, look for a warning about read-write access in the "
+    "agent's log.",
+    Reason.IMPLAUSIBLE: "The guest's numbers contradict each other, do not fit its memory or "
+    "are incomplete. They are the guest's own word: update its balloon driver. A guest that "
+    "writes a crash dump or does not use its plugged memory looks like this, too.",
+    Reason.PAUSED: "The guest is paused or suspended and reports again when it is resumed.",
+    Reason.BUSY: "Another libvirt job holds the domain, so it could not be read in this "
+    "cycle. It is read again in the next one.",
+    Reason.NOT_RESPONDING: "QEMU does not answer libvirt: hung storage, a stopped process or "
+    "a debugger. Look at the QEMU process; the guest is reported again once it answers.",
+    Reason.GONE: "The instance has no running domain on this host: it is shut off, deleted "
+    "or has migrated.",
+    Reason.BOOTING: "The guest started a short while ago and has not reported yet. Wait until "
+    "its balloon driver is loaded.",
+    Reason.NOT_ASKED: "This cycle ended before the guest's turn, because libvirt is slow or too "
+    "many QEMU processes hang. The agent asks again as soon as that is safe.",
+    Reason.CRASHED: "The guest crashed and libvirt keeps its domain. It does not run on: reset "
+    "or hard-reboot the instance.",
+    Reason.IO_ERROR: "QEMU paused the guest because its storage failed. Repair the storage, "
+    "then resume the guest with 'virsh resume'.",
+    Reason.READ_ERROR: "libvirt reported an error when it was asked for this domain. The agent's "
+    "log has the error.",
+}
+
+#: memory.stats.state of each verdict; None is ok. Alarms, dashboards and stored samples
+#: hold these numbers: one is never changed or given to another reason.
+STATES: Mapping[Reason | None, int] = {
+    None: 0,
+    Reason.NO_BALLOON_DEVICE: 1,
+    Reason.NO_GUEST_DRIVER: 2,
+    Reason.STALE: 3,
+    Reason.IMPLAUSIBLE: 4,
+    Reason.PAUSED: 5,
+    Reason.BUSY: 6,
+    Reason.NOT_RESPONDING: 7,
+    Reason.GONE: 8,
+    Reason.BOOTING: 9,
+    Reason.NOT_ASKED: 10,
+    Reason.CRASHED: 11,
+    Reason.IO_ERROR: 12,
+    Reason.READ_ERROR: 13,
+}
