@@ -18,7 +18,7 @@ ETC = pathlib.Path(__file__).parents[3] / "etc/prometheus"
 RULES, ALERTS = ETC / "guest-memory.rules.yml", ETC / "guest-memory.alerts.yml"
 QUERY_SECONDS = 30
 #: Times in the rules: windows, 'for:' and thresholds in seconds.
-TIME = re.compile(r"(\[|for: |:seconds > )(\d+)(m|h|)\b")
+TIME = re.compile(r"(\[|for: |offset |interval: |:seconds\) > )(\d+)(m|h|)\b")
 UNIT_SECONDS = {"": 1, "m": 60, "h": 3600}
 
 
