@@ -95,6 +95,7 @@ def test_faster_rules_are_the_shipped_ones_with_shorter_times():
     assert faster("rate(x[5m]) for: 10m y offset 10m interval: 2m", 12) == (
         "rate(x[25s]) for: 50s y offset 50s interval: 10s"
     )
+    assert faster("min_over_time(x[3m:1m])", 12) == "min_over_time(x[15s:5s])"
     assert faster("max by (x) (age:seconds) > 120", 12) == "max by (x) (age:seconds) > 10"
 
 
