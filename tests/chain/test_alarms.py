@@ -3,13 +3,16 @@
 
 import datetime
 import math
+import pathlib
 import time
 
 import pytest
+import yaml
 
 from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.reading import FRESH_SECONDS
-from tests.lab.chain.chain import INTERVAL
+from tests.lab.chain.chain import INTERVAL, TIMES
+from tests.lab.chain.prometheus import faster
 from tests.lab.guest import Guest
 from tests.lab.waiting import wait_long_for
 
@@ -17,7 +20,8 @@ SECONDS = 120
 MEMORY = 192
 #: Enough for more than the threshold, in percent, and not all.
 TAKEN = 110
-SETTINGS = {"THRESHOLD": "60", "GRANULARITY": str(INTERVAL), "WINDOW": f"{2 * INTERVAL}s"}
+THRESHOLD = 60
+SETTINGS = {"THRESHOLD": str(THRESHOLD), "GRANULARITY": str(INTERVAL), "WINDOW": f"{2 * INTERVAL}s"}
 GROUP = "web"
 #: Seconds by which all that takes part may be late on a busy machine: the agent's cycle,
 #: metricd, and Aodh, which looks at its alarms once an interval. A flat line has no end.
@@ -33,6 +37,19 @@ SCRIPTS = {
     ),
     "prometheus": ("prometheus-memory.sh", {"INSTANCE": "{guest}"}),
 }
+#: Queries of a member's. Aodh adds the project to each metric that Prometheus has.
+QUERIES = {
+    "Heat's template": faster(
+        yaml.safe_load(
+            (pathlib.Path(__file__).parents[2] / "etc/aodh/autoscaling-prometheus.yaml").read_text()
+        )["resources"]["memory_high"]["properties"]["query"]["str_replace"]["template"],
+        TIMES,
+    ).replace("STACK", GROUP),
+    "a recorded series": '100 * avg(guest:memory_util:ratio{resource="GUEST"})',
+}
+KINDS = [*SCRIPTS, *QUERIES]
+#: Seconds for which a query looks back, besides two intervals.
+LOOK_BACK = {"Heat's template": 3 * INTERVAL, "a recorded series": 2 * INTERVAL}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +62,7 @@ def guest(hypervisor):
 
 @pytest.fixture(scope="module")
 def alarms(chain, guest):
-    """An alarm of each rule type on it, by type, all ok."""
+    """An alarm of each kind on it, by kind, all ok."""
     chain.wait_for_measures(guest)
     made = {
         kind: chain.aodh.create(
@@ -54,6 +71,10 @@ def alarms(chain, guest):
         )
         for kind, (script, subject) in SCRIPTS.items()
     }  # fmt: skip
+    for kind, query in QUERIES.items():
+        made[kind] = chain.aodh.create_prometheus(
+            query.replace("GUEST", guest.uuid), THRESHOLD, chain.webhook.url
+        )
     wait_for_all(chain, made, "ok")
     return made
 
@@ -91,7 +112,7 @@ def wait_for_all(chain, alarms, state):
     wait_long_for(all_are, SECONDS, f"all alarms: {state}", lambda: str(chain.aodh.states()))
 
 
-@pytest.mark.parametrize("kind", SCRIPTS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_webhook_hears_of_need_relief_and_silence(chain, alarms, seconds_to_silence, kind):
     expected = ["ok", "alarm", "ok", "insufficient data"]
     wait_long_for(
@@ -100,10 +121,10 @@ def test_webhook_hears_of_need_relief_and_silence(chain, alarms, seconds_to_sile
     assert chain.webhook.states(alarms[kind]) == expected
 
 
-@pytest.mark.parametrize("kind", SCRIPTS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_silent_guest_has_insufficient_data_in_time(seconds_to_silence, measured, kind):
     measured(f"insufficient data, {kind}", f"{seconds_to_silence[kind]:.0f} s")
-    assert seconds_to_silence[kind] < FRESH_SECONDS + 2 * INTERVAL + LATE
+    assert seconds_to_silence[kind] < (FRESH_SECONDS + 2 * INTERVAL + LOOK_BACK.get(kind, 0) + LATE)
 
 
 def test_measures_are_what_the_agent_read(chain, boot):

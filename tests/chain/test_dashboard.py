@@ -3,11 +3,13 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
 
 import pytest
 
+from ceilometer_memballoon.reading import Reason
 from tests.lab import image
 from tests.lab.chain.service import program
 from tests.lab.waiting import wait_long_for
@@ -38,6 +40,7 @@ import type { Dashboard } from "@grafana/schema";
 IMPORT = 'import type * as {} from "@grafana/schema/dist/esm/raw/composable/{}/panelcfg/x/{}";'
 #: What Grafana puts in for its variables.
 VARIABLES = {
+    "${hostlabel}": "host",
     "$host": ".*",
     "$project": ".*",
     "$instance": ".*",
@@ -128,6 +131,37 @@ def test_wrong_type_would_be_found(schema, place, key, value):
 def test_every_panel_says_what_it_shows(panel):
     assert len(panel["description"]) > 20
     assert panel["type"] == "table" or panel["fieldConfig"]["defaults"]["unit"]
+
+
+def mapped_states():
+    """Text by code, of the table's column and of the lines' names."""
+    overrides = [each for panel in BOARD["panels"] for each in panel["fieldConfig"]["overrides"]]
+    (mapping,) = (
+        each["value"][0]["options"]
+        for override in overrides
+        for each in override["properties"]
+        if each["id"] == "mappings"
+    )
+    lines = {
+        override["matcher"]["options"]: override["properties"][0]["value"]
+        for override in overrides
+        if override["properties"][0]["id"] == "displayName"
+    }
+    return {code: each["text"] for code, each in mapping.items()}, lines
+
+
+def test_states_are_mapped_to_the_reasons_words():
+    column, lines = mapped_states()
+    reasons = {str(code): reason.value for code, reason in enumerate(Reason, start=1)}
+    assert column == {"0": "ok", **reasons}
+    assert lines == reasons
+
+
+def test_label_of_hosts_is_a_variable():
+    legends = [t.get("legendFormat", "") for panel in BOARD["panels"] for t in panel["targets"]]
+    text = "\n".join([text for _, text in expressions()] + legends)
+    assert "${hostlabel}=~" in text
+    assert not re.search(r"(?<!\$)\bhost\b(?!:)", text)
 
 
 def test_panels_do_not_overlap():

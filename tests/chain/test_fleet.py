@@ -76,7 +76,7 @@ class Fleet:
                 yield json.loads(line)
 
     def _publishers(self):
-        return [f"file://{self._folder}/samples-{number}?json" for number in range(2)]
+        return [[f"file://{self._folder}/samples-{number}?json"] for number in range(2)]
 
     def _words(self):
         return "".join(agent.last_words() for agent in self.notification.agents)

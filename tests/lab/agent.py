@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -109,8 +110,9 @@ class Agent:
     """A running ceilometer-polling; a context manager that ends it.
 
     program: a ceilometer-polling other than this environment's; prefix: words before
-    it, that make it another user's; environment: further variables for it; options:
-    as configure(). config, log: the paths of its ceilometer.conf and its log.
+    it, that make it another user's; environment: further variables for it; authority: of
+    its exporter's certificate, in a PEM file, if the exporter has TLS; options: as
+    configure(). config, log: the paths of its ceilometer.conf and its log.
     """
 
     def __init__(
@@ -120,8 +122,10 @@ class Agent:
         program: pathlib.Path | None = None,
         prefix: tuple[str, ...] = (),
         environment: dict[str, str] | None = None,
+        authority: pathlib.Path | None = None,
         **options: Any,
     ) -> None:
+        self._tls = ssl.create_default_context(cafile=authority) if authority else None
         self.port = free_port()
         self.config, self.log = configure(hypervisor, port=self.port, **options)
         command = str(program or pathlib.Path(sys.executable).with_name("ceilometer-polling"))
@@ -129,6 +133,11 @@ class Agent:
         self.command = [*prefix, command, "--polling-namespaces", "compute"]
         self.command += ["--config-file", str(self.config)]
         self._process = self._start()
+
+    @property
+    def url(self) -> str:
+        """The exporter's page."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -142,7 +151,7 @@ class Agent:
         look may be in the next, so wait for what is to be there.
         """
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}", timeout=10) as page:
+            with urllib.request.urlopen(self.url, timeout=10, context=self._tls) as page:
                 families = parser.text_string_to_metric_families(page.read().decode())
                 return {
                     (sample.name, sample.labels.get("resource", "")): sample.value

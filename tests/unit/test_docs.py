@@ -9,7 +9,7 @@ import re
 import pytest
 
 TREE = pathlib.Path(__file__).parents[2]
-PAGES = [TREE / "README.rst", TREE / "CONTRIBUTING.rst", *sorted(TREE.glob("doc/*.rst"))]
+PAGES = [TREE / "README.rst", TREE / "CONTRIBUTING.rst", *sorted(TREE.glob("doc/**/*.rst"))]
 PROGRAMS = (
     r"(?:\./tools/|\.tox/|pip3? |python |tox |sh |cp |cat |promtool |ceilometer-[a-z]+ |reno |"
     r"oslo-config-generator |virsh |twine |openstack |node |npm |apt-get |git |INSTANCE=)"

@@ -23,7 +23,7 @@ and over; 'steady' does nothing. All is faster than what is shipped: a minute is
 
 Prometheus   {prometheus}/graph?g0.expr=guest%3Amemory_usage%3Amib&g0.tab=0&g0.range_input=10m
   its alerts {prometheus}/alerts
-Exporter     http://127.0.0.1:{exporter}/
+Exporter     {exporter}
 Gnocchi      gnocchi --os-auth-type gnocchi-basic --user admin --endpoint {gnocchi} \\
                  measures show --resource-id {climber} --granularity {interval} memory.util
 Aodh         aodh --os-auth-type aodh-noauth --aodh-endpoint {aodh} \\
@@ -90,7 +90,7 @@ def _watch(chain: Chain, climber: Guest, alarm: str, end: float) -> None:
 def _where(hypervisor: Hypervisor, chain: Chain, climber: Guest) -> str:
     return WHERE.format(
         step=STEP_MIB, interval=INTERVAL, prometheus=chain.prometheus.url,
-        exporter=chain.agent.port, gnocchi=chain.gnocchi.url, aodh=chain.aodh.url,
+        exporter=chain.agent.url, gnocchi=chain.gnocchi.url, aodh=chain.aodh.url,
         climber=climber.uuid, user=USER, project=PROJECT, config=chain.agent.config,
         bin=sys.prefix + "/bin", lab=hypervisor.folder,
     )  # fmt: skip

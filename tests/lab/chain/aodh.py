@@ -3,7 +3,9 @@
 
 import json
 import pathlib
+import re
 import urllib.request
+from typing import Any
 
 from tests.lab import image
 from tests.lab.agent import free_port
@@ -12,6 +14,7 @@ from tests.lab.guest import PROJECT, USER
 
 ETC = pathlib.Path(__file__).parents[3] / "etc/aodh"
 QUERY_SECONDS = 30
+EMPTY_QUERY = re.compile(r"Empty result fetched from Prometheus for query (.*)")
 #: What Keystone gives a member of a project.
 ROLES = "member,reader"
 
@@ -99,10 +102,27 @@ class Aodh(Services):
                 [program("aodh-api"), "--host", "127.0.0.1", "--port", str(port), "--", *options],
                 ready=lambda: listens(port),
             ),
-            Service(folder, "aodh-evaluator", [program("aodh-evaluator"), *options]),
+            evaluator := Service(folder, "aodh-evaluator", [program("aodh-evaluator"), *options]),
             Service(folder, "aodh-notifier", [program("aodh-notifier"), *options]),
         ]  # fmt: skip
+        self._evaluator_log = evaluator.log
         super().__init__(front_server, *services)
+
+    def create_prometheus(
+        self, query: str, threshold: float, webhook: str, project: str = PROJECT
+    ) -> str:
+        """Make a member's alarm on a query of Prometheus being above threshold; the alarm's id."""
+        alarm = {
+            "name": query,
+            "type": "prometheus",
+            "prometheus_rule": {
+                "query": query, "threshold": threshold, "comparison_operator": "gt",
+            },
+            "alarm_actions": [webhook],
+            "ok_actions": [webhook],
+            "insufficient_data_actions": [webhook],
+        }  # fmt: skip
+        return str(self._request("POST", alarm, project)["alarm_id"])
 
     def create(self, script: str, **settings: str) -> str:
         """Run a script of etc/aodh/, as a user of the cloud would; the alarm's id."""
@@ -120,11 +140,24 @@ class Aodh(Services):
             "OS_AODH_ENDPOINT": self.url,
         }
 
-    def states(self) -> dict[str, str]:
+    def states(self, project: str = PROJECT) -> dict[str, str]:
         """ok, alarm or insufficient data, by alarm's id."""
+        found = self._request("GET", None, project)
+        return {one["alarm_id"]: one["state"] for one in found}
+
+    def empty_queries(self) -> list[str]:
+        """The queries of Prometheus, as the evaluator sent them, that gave no result."""
+        return EMPTY_QUERY.findall(self._evaluator_log.read_text(errors="replace"))
+
+    def _request(self, method: str, body: dict[str, Any] | None, project: str) -> Any:
         request = urllib.request.Request(
             f"{self.url}/v2/alarms",
-            headers={"X-User-Id": USER, "X-Project-Id": PROJECT, "X-Roles": ROLES},
-        )
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "X-User-Id": USER, "X-Project-Id": project, "X-Roles": ROLES,
+                "Content-Type": "application/json",
+            },
+            method=method,
+        )  # fmt: skip
         with urllib.request.urlopen(request, timeout=QUERY_SECONDS) as answer:
-            return {one["alarm_id"]: one["state"] for one in json.load(answer)}
+            return json.load(answer)

@@ -7,11 +7,14 @@ from typing import Self
 
 from ceilometer_memballoon.meters import METERS
 from tests.lab.agent import Agent
+from tests.lab.chain import certificates
+from tests.lab.chain.aetos import Aetos
 from tests.lab.chain.aodh import Aodh
 from tests.lab.chain.gnocchi import Gnocchi, publisher
 from tests.lab.chain.notification import NotificationAgents
 from tests.lab.chain.postgresql import PostgreSQL
 from tests.lab.chain.prometheus import Prometheus
+from tests.lab.chain.pushgateway import Pushgateway
 from tests.lab.chain.rabbitmq import RabbitMQ
 from tests.lab.chain.webhook import Webhook
 from tests.lab.guest import Guest
@@ -27,6 +30,12 @@ TIMES = 60 // INTERVAL
 SECONDS = 120
 #: The balloons' period in seconds.
 PERIOD = 2
+#: As etc/prometheus/prometheus.yml shows them.
+TLS = """
+prometheus_tls_enable = true
+prometheus_tls_certfile = {0.certificate}
+prometheus_tls_keyfile = {0.key}
+"""
 
 
 class Chain:
@@ -47,22 +56,31 @@ class Chain:
         say("RabbitMQ and PostgreSQL")
         self.rabbitmq = running.enter_context(RabbitMQ(lab))
         self.postgresql = running.enter_context(PostgreSQL(lab))
-        say("Gnocchi, and ceilometer-agent-notification to feed it")
+        say("Gnocchi and a push gateway, and ceilometer-agent-notification to feed them")
+        self.pushgateway = running.enter_context(Pushgateway(lab))
         self.gnocchi = running.enter_context(Gnocchi(lab, self.postgresql.database("gnocchi")))
         broker = self.rabbitmq.transport_url
         self.notification = running.enter_context(
-            NotificationAgents(lab, broker, [publisher(self.gnocchi.folder, INTERVAL)],
-                               gnocchi=self.gnocchi.url)
+            NotificationAgents(
+                lab, broker,
+                [[publisher(self.gnocchi.folder, INTERVAL), self.pushgateway.publisher]],
+                gnocchi=self.gnocchi.url,
+            )
         )  # fmt: skip
         say("ceilometer-polling with all meters")
+        self.certificates = certificates.for_loopback(lab)
         self.agent = running.enter_context(
             Agent(hypervisor, host=HOST, interval=INTERVAL, period=PERIOD, meters=tuple(METERS),
-                  transport_url=broker, extra_metadata=True)
+                  transport_url=broker, extra_metadata=True,
+                  authority=self.certificates.authority,
+                  polling_options=TLS.format(self.certificates))
         )  # fmt: skip
-        say("Prometheus and node_exporter")
+        say("Prometheus, node_exporter and Aetos")
         self.prometheus = running.enter_context(
-            Prometheus(lab, {HOST: self.agent.port}, times=TIMES)
-        )
+            Prometheus(lab, {HOST: self.agent.port}, times=TIMES,
+                       authority=self.certificates.authority)
+        )  # fmt: skip
+        self.aetos = running.enter_context(Aetos(lab, self.prometheus.port))
         say("Aodh and a webhook")
         self.webhook = running.enter_context(Webhook())
         self.aodh = running.enter_context(

@@ -14,6 +14,8 @@ from tests.lab.chain.service import Service, Services, folder_in, listens, progr
 
 ETC = pathlib.Path(__file__).parents[3] / "etc/ceilometer"
 QUERY_SECONDS = 30
+#: One more definition of an archive policy, below the one of an hour.
+FIVE_MINUTES = "        timespan: 365 days\n      - granularity: 5 minutes"
 
 CONFIG = """
 [api]
@@ -78,11 +80,13 @@ def publisher(folder: pathlib.Path, minute: int) -> str:
     """The publisher that feeds it, with definitions as README has them made: ours appended.
 
     folder: where the definitions are put; minute: how many seconds a minute of the archive
-    policies has. Kept by the second is every meter, so that each measure is one sample.
+    policies has. Every meter is kept by the second, so that each measure is one sample, and by
+    5 minutes, as ceilometer-low keeps it.
     """
     own = resources.files("ceilometer.publisher") / "data/gnocchi_resources.yaml"
     text = own.read_text() + (ETC / "gnocchi_resources.memballoon.yaml").read_text()
     text = text.replace("granularity: 1 minute", f"granularity: {minute} seconds")
+    text = text.replace("granularity: 1 hour", f"granularity: 1 hour\n{FIVE_MINUTES}")
     target = folder / "gnocchi_resources.yaml"
     target.write_text(text.replace("policy_name: ceilometer-low", "policy_name: ceilometer-high"))
     return (

@@ -25,7 +25,7 @@ endpoint = {gnocchi}
 
 
 class NotificationAgents(Services):
-    """Running ceilometer-agent-notification, one for each publisher.
+    """Running ceilometer-agent-notification, one for each list of publishers.
 
     publishers: where each sends its samples, as in pipeline.yaml; gnocchi: its address,
     whose resource types are made first; rabbit: lines for [oslo_messaging_rabbit].
@@ -35,16 +35,16 @@ class NotificationAgents(Services):
         self,
         lab: pathlib.Path,
         transport_url: str,
-        publishers: list[str],
+        publishers: list[list[str]],
         *,
         gnocchi: str = "",
         rabbit: str = "",
     ) -> None:
         folder = folder_in(lab, "notification")
         self.agents = []
-        for number, publisher in enumerate(publishers):
+        for number, group in enumerate(publishers):
             pipeline = folder / f"pipeline-{number}.yaml"
-            pipeline.write_text(yaml.safe_dump(_pipeline(publisher)))
+            pipeline.write_text(yaml.safe_dump(_pipeline(group)))
             config = folder / f"ceilometer-{number}.conf"
             config.write_text(
                 CONFIG.format(
@@ -62,8 +62,8 @@ def _agent(folder: pathlib.Path, number: int, config: pathlib.Path) -> Service:
     return Service(folder, f"notification-{number}", command)
 
 
-def _pipeline(publisher: str) -> dict[str, object]:
+def _pipeline(publishers: list[str]) -> dict[str, object]:
     return {
         "sources": [{"name": "all", "meters": ["*"], "sinks": ["one"]}],
-        "sinks": [{"name": "one", "publishers": [publisher]}],
+        "sinks": [{"name": "one", "publishers": publishers}],
     }

@@ -16,7 +16,7 @@ const start = end - Number(seconds);
 const step = Math.max(1, Math.round(seconds / 200));
 const COLUMN = 54, ROW = 32, GAP = 4, HEAD = 22, LEGEND = 400;
 const COLOURS = ["#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0"];
-const VARIABLES = { $host: ".*", $project: ".*", $instance: ".*", $top: "20", $__range: `${seconds}s` };
+const VARIABLES = { "${hostlabel}": "host", $host: ".*", $project: ".*", $instance: ".*", $top: "20", $__range: `${seconds}s` };
 
 const UNITS = {
   mbytes: (v) => (Math.abs(v) < 1024 ? `${v.toFixed(1)} MiB` : `${(v / 1024).toFixed(2)} GiB`),
@@ -27,16 +27,20 @@ const UNITS = {
   short: (v) => `${v}`,
 };
 
+function filled(text) {
+  for (const [name, value] of Object.entries(VARIABLES)) text = text.replaceAll(name, value);
+  return text;
+}
+
 async function ask(target) {
-  let expr = target.expr;
-  for (const [name, value] of Object.entries(VARIABLES)) expr = expr.replaceAll(name, value);
+  const expr = filled(target.expr);
   const range = target.range ? "_range" : "";
   const query = new URLSearchParams({ query: expr, ...(range ? { start, end, step } : { time: end }) });
   const answer = await (await fetch(`${prometheus}/api/v1/query${range}?${query}`)).json();
   if (answer.status !== "success") throw new Error(`${expr}: ${answer.error}`);
   return answer.data.result.map((one) => ({
     labels: one.metric,
-    name: named(target.legendFormat, one.metric),
+    name: named(filled(target.legendFormat), one.metric),
     points: (one.values ?? [one.value]).map(([when, text]) => [when * 1000, Number(text)]),
   }));
 }

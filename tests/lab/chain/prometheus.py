@@ -4,6 +4,7 @@
 import json
 import pathlib
 import re
+import shutil
 import urllib.parse
 import urllib.request
 from typing import Any
@@ -16,9 +17,10 @@ from tests.lab.chain.service import Service, folder_in, listens, run
 
 ETC = pathlib.Path(__file__).parents[3] / "etc/prometheus"
 RULES, ALERTS = ETC / "guest-memory.rules.yml", ETC / "guest-memory.alerts.yml"
+PUSH_RULES = ETC / "guest-memory.pushgateway.rules.yml"
 QUERY_SECONDS = 30
 #: Times in the rules: windows, 'for:' and thresholds in seconds.
-TIME = re.compile(r"(\[|for: |:seconds > )(\d+)(m|h|)\b")
+TIME = re.compile(r"(\[|(?<=\dm):|for: |offset |interval: |:seconds\) > )(\d+)(m|h|)\b")
 UNIT_SECONDS = {"": 1, "m": 60, "h": 3600}
 
 
@@ -43,25 +45,31 @@ def _shorter(number: str, unit: str, times: int) -> str:
 
 
 class Prometheus(Service):
-    """A running Prometheus; targets: the exporters' ports by host's name.
+    """A running Prometheus with the shipped configuration.
 
-    times: by how much its scraping and the rules' times are faster than what is shipped.
+    targets: the exporters' ports by host's name; times: by how much its scraping and the
+    rules' times are faster than what is shipped; authority: of the exporters' certificates,
+    in a PEM file; pushgateway: the port of a push gateway that it scrapes as well.
     """
 
-    def __init__(self, lab: pathlib.Path, targets: dict[str, int], *, times: int) -> None:
+    def __init__(
+        self,
+        lab: pathlib.Path,
+        targets: dict[str, int],
+        *,
+        times: int,
+        authority: pathlib.Path,
+        pushgateway: int | None = None,
+    ) -> None:
         folder = folder_in(lab, "prometheus")
         self.port = free_port()
         self._node_exporter = _node_exporter(folder, node_port := free_port())
-        for rules in (RULES, ALERTS):
-            (folder / rules.name).write_text(faster(rules.read_text(), times))
+        shutil.copy(authority, folder / "ceilometer-ca.crt")
         for job, ports in (("ceilometer", targets), ("node", dict.fromkeys(targets, node_port))):
             (folder / f"{job}-targets").mkdir()
             hosts = [_target(host, port) for host, port in ports.items()]
             (folder / f"{job}-targets/lab.yml").write_text(yaml.safe_dump(hosts))
-        config = (ETC / "prometheus.yml").read_text().replace("/etc/prometheus", str(folder))
-        (folder / "prometheus.yml").write_text(
-            re.sub(r"(_interval: )(\d+)s", lambda m: f"{m[1]}{max(1, int(m[2]) // times)}s", config)
-        )
+        _configure(folder, times, pushgateway)
         super().__init__(
             folder,
             "prometheus",
@@ -97,6 +105,33 @@ class Prometheus(Service):
         address = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(arguments)}"
         with urllib.request.urlopen(address, timeout=QUERY_SECONDS) as page:
             return dict(json.load(page)["data"])
+
+
+def _configure(folder: pathlib.Path, times: int, pushgateway: int | None) -> None:
+    rules = [RULES, ALERTS]
+    text = (ETC / "prometheus.yml").read_text().replace("/etc/prometheus", str(folder))
+    config = yaml.safe_load(text)
+    if pushgateway is not None:
+        rules.append(PUSH_RULES)
+        config["rule_files"].append(str(folder / PUSH_RULES.name))
+        config["scrape_configs"].append(push_job(f"127.0.0.1:{pushgateway}"))
+    for one in rules:
+        (folder / one.name).write_text(faster(one.read_text(), times))
+    (folder / "prometheus.yml").write_text(
+        re.sub(
+            r"(_interval: )(\d+)s",
+            lambda m: f"{m[1]}{max(1, int(m[2]) // times)}s",
+            yaml.safe_dump(config, sort_keys=False),
+        )
+    )
+
+
+def push_job(target: str) -> dict[str, Any]:
+    """The scrape job that the head of PUSH_RULES shows, for that push gateway."""
+    shown = re.findall(r"^#     ((?:- |  ).*)$", PUSH_RULES.read_text(), re.MULTILINE)
+    (job,) = yaml.safe_load("\n".join(shown))
+    job["static_configs"] = [{"targets": [target]}]
+    return dict(job)
 
 
 def _node_exporter(folder: pathlib.Path, port: int) -> Service:
