@@ -19,13 +19,21 @@ from tests.lab.privileged import PrivilegedHypervisor
 Boot = Callable[..., Guest]
 
 
-def pytest_configure() -> None:
-    """Let this process, and so all that it starts, be interrupted.
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Know pyproject.toml's faulthandler_exit_on_timeout, which pytest has from 9 on."""
+    if pytest.version_tuple < (9,):
+        parser.addini("faulthandler_exit_on_timeout", "has no effect before pytest 9")
 
-    A shell starts what it runs in the background with SIGINT ignored, and a process
-    inherits that: nobody could see what Ctrl-C does.
+
+def pytest_configure() -> None:
+    """Set up this process, and so all that it starts, for the tests.
+
+    It can be interrupted: a shell starts what it runs in the background with SIGINT
+    ignored, and a process inherits that. It uses no proxy: tests talk to loopback alone.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
 
 
 def lack(reason: str) -> None:
@@ -102,10 +110,8 @@ def measured(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return lambda what, figures: notes.append(f"{what}: {figures}")
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Print what was measured."""
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print what was measured. The reporter's class has no public name before pytest 9."""
     if notes := config.stash.get(MEASURED, []):
         terminalreporter.section("measured")
         for note in notes:

@@ -5,25 +5,17 @@ import json
 import pathlib
 import re
 import subprocess
-import tempfile
 
 import pytest
 
 from ceilometer_memballoon.reading import Reason
-from tests.lab import image
+from tests.lab.chain import grafana
 from tests.lab.chain.service import program
 from tests.lab.waiting import wait_long_for
 
 DASHBOARD = pathlib.Path(__file__).parents[2] / "etc/grafana/guest-memory.json"
 BOARD = json.loads(DASHBOARD.read_text())
-PACKAGES = ("@grafana/schema@13.2.3", "typescript@7.0.2")
 SECONDS = 120
-INSTALL_SECONDS = 300
-#: A download that stands still is begun anew, long before the test's time is over.
-INSTALL = (
-    "install", "--no-audit", "--no-fund", "--no-package-lock", "--no-update-notifier",
-    "--fetch-timeout", "20000", "--fetch-retries", "5",
-)  # fmt: skip
 #: Where the schema keeps what a kind of panel may have.
 KINDS = {
     "bargauge": "BarGauge",
@@ -51,25 +43,17 @@ VARIABLES = {
 
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory):
-    """A folder with Grafana's schema and a TypeScript compiler, from the lab's cache."""
-    packages = image.cache_dir() / "-".join(PACKAGES).strip("@").replace("/", "-")
-    if not packages.exists():
-        packages.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=packages.parent) as scratch:
-            built = pathlib.Path(scratch, "packages")
-            built.mkdir()
-            status, words = run(built, program("npm"), *INSTALL, "--prefix", built, *PACKAGES)
-            assert status == 0, words
-            built.rename(packages)
+    """A folder with Grafana's schema and a TypeScript compiler, as ./tools/fetch got them."""
+    assert grafana.packages().exists(), "no schema in the lab's cache: run ./tools/fetch"
     folder = tmp_path_factory.mktemp("schema")
-    (folder / "node_modules").symlink_to(packages / "node_modules")
+    (folder / "node_modules").symlink_to(grafana.packages() / "node_modules")
     return folder
 
 
 def run(folder, *command):
     done = subprocess.run(
         [str(word) for word in command], cwd=folder, check=False, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS,
+        stdin=subprocess.DEVNULL, timeout=SECONDS,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
@@ -89,7 +73,7 @@ def compiled(schema, board):
                 f"export const c{number}: Part<{kind}.FieldConfig> = {json.dumps(custom)};"
             )
     (schema / "dashboard.ts").write_text("\n".join(lines))
-    return run(schema, program("node"), "node_modules/typescript/bin/tsc", "--strict", "--noEmit",
+    return run(schema, program("node"), grafana.COMPILER, "--strict", "--noEmit",
                "--skipLibCheck", "--moduleResolution", "bundler", "--module", "esnext",
                "dashboard.ts")  # fmt: skip
 
@@ -105,7 +89,6 @@ def expressions():
             yield f"variable {variable['name']}", f"count by ({label}) ({series})"
 
 
-@pytest.mark.timeout(INSTALL_SECONDS)
 def test_types_are_those_of_grafanas_schema(schema):
     assert compiled(schema, BOARD) == (0, "")
 

@@ -15,6 +15,8 @@ import tempfile
 import time
 from collections.abc import Mapping
 
+from tests.lab import download
+
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 #: Seconds that one download or one unpacking may take.
 SECONDS = 300
@@ -158,18 +160,15 @@ def run(
 ) -> str:
     """Run a command and return its standard output.
 
-    tries: how often the command is run until it succeeds. Raises
-    subprocess.CalledProcessError or TimeoutExpired from the last try.
+    tries: how often a command that downloads is run until it succeeds. Raises
+    subprocess.CalledProcessError or TimeoutExpired; with tries download.DownloadError.
     """
-    for left in reversed(range(tries)):
-        try:
-            done = subprocess.run(
-                command, cwd=cwd, env=env, stdout=subprocess.PIPE, check=True, text=True,
-                timeout=SECONDS,
-            )  # fmt: skip
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-            if not left:
-                raise
-        else:
-            return done.stdout
-    raise AssertionError("tries is at least 1")
+    if tries > 1:
+        environment = None if env is None else dict(env)
+        return download.attempt(
+            *command, seconds=SECONDS, tries=tries, cwd=cwd, environment=environment
+        )
+    done = subprocess.run(
+        command, cwd=cwd, env=env, stdout=subprocess.PIPE, check=True, text=True, timeout=SECONDS
+    )
+    return done.stdout

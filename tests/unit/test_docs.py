@@ -26,9 +26,11 @@ RUN_BY = {
     r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k on_and_on": (
         "tests/qemu/test_faults.py", "on_and_on",
     ),
-    r"pip install (?:ceilometer-memballoon|\.|-e \.)": ("tests/e2e/test_install.py", '"install"'),
-    r"pip uninstall ceilometer-memballoon": ("tests/e2e/test_install.py", '"uninstall"'),
-    r"pip check": ("tests/e2e/test_install.py", '"check"'),
+    r"pip install (?:ceilometer-memballoon|\.|-e \.)": (
+        "tests/install/test_install.py", '"install"',
+    ),
+    r"pip uninstall ceilometer-memballoon": ("tests/install/test_install.py", '"uninstall"'),
+    r"pip check": ("tests/install/test_install.py", '"check"'),
     r"ceilometer-memballoon check": ("tests/e2e/test_command.py", '"check"'),
     r"ceilometer-memballoon guest list": ("tests/e2e/test_command.py", '"guest", "list"'),
     r"ceilometer-memballoon guest show": ("tests/e2e/test_command.py", '"guest", "show"'),

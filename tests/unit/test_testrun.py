@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runner behind ./tools/test, on commands in the place of tox."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.lab import download
+from tests.lab.waiting import wait_for
+from tools.testrun import environment, loopback, packages
+from tools.testrun import run as runner
+from tools.testrun.environment import Environment, State
+
+SECONDS = 30
+REACHES = """
+import socket
+near = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(near.getsockname(), timeout=5)
+socket.socket().connect(("192.0.2.1", 80))
+"""
+OUTPUT = """
+tests/x.py::test_a PASSED                                  [ 25%]
+tests/x.py::test_b[PASSED] FAILED                          [ 50%]
+tests/x.py::test_c SKIPPED (no lab on this machine: a [b]) [ 75%]
+tests/x.py::test_d PASSED                                  [100%]
+tests/x.py::test_d ERROR                                   [100%]
+=================================== FAILURES ===================================
+why test_b failed
+FAILED tests/x.py::test_b
+"""
+
+
+@pytest.fixture
+def scripted(monkeypatch, tmp_path):
+    """Environments whose commands are these shell scripts; their limit is in seconds."""
+    monkeypatch.setattr(environment, "LOGS", tmp_path)
+    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.05)
+
+    def make(scripts, limit=SECONDS):
+        monkeypatch.setattr(
+            environment, "command", lambda name, *_, **__: ["sh", "-c", scripts[name]]
+        )
+        return [Environment(name, limit) for name in scripts]
+
+    return make
+
+
+def run(environments, depends=None):
+    began = []
+
+    def start(one):
+        began.append(one.name)
+        one.start([], isolated=False)
+
+    depends = {one.name: (depends or {}).get(one.name, set()) for one in environments}
+    runner.run(environments, start, lambda: None, depends)
+    return began
+
+
+def test_tests_are_counted_by_their_verdicts(scripted, tmp_path):
+    (tmp_path / "said").write_text(OUTPUT)
+    (one,) = scripted({"one": f"cat {tmp_path}/said; exit 1"})
+    run([one])
+    assert (one.state, one.passed, one.failed, one.counts["skipped"]) == (State.FAILED, 2, 2, 1)
+    assert one.report().splitlines()[1] == "why test_b failed"
+
+
+def test_environment_without_tests_counts_as_one(scripted):
+    good, bad = scripted({"good": "true", "bad": "echo what is wrong; exit 1"})
+    run([good, bad])
+    assert (good.passed, good.failed, bad.passed, bad.failed) == (1, 0, 0, 1)
+    assert bad.report() == "what is wrong"
+
+
+def test_environment_waits_for_those_it_depends_on(scripted):
+    environments = scripted({"coverage": "true", "unit": "sleep 0.2", "lint": "true"})
+    assert run(environments, {"coverage": {"unit"}}) == ["unit", "lint", "coverage"]
+
+
+def test_environment_past_its_limit_is_ended(scripted):
+    (one,) = scripted({"one": "sleep 1000"}, limit=0.1)
+    run([one])
+    assert (one.state, one.failed) == (State.TIMED_OUT, 1)
+
+
+def test_ctrl_c_ends_all_and_lets_each_clean_up(scripted, tmp_path):
+    script = f"trap 'echo cleaned; exit 0' INT; touch {tmp_path}/up; while :; do sleep 0.1; done"
+    running, waiting, last = scripted({"running": script, "other": script, "last": "true"})
+
+    def interrupt():
+        wait_for((tmp_path / "up").exists, SECONDS, "the first to run")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run([running, waiting, last])
+    thread.join()
+    assert {one.state for one in (running, waiting, last)} == {State.INTERRUPTED}
+    assert running.log.read_text() == "cleaned\n"
+
+
+def test_network_of_the_tests_reaches_loopback_alone():
+    if not loopback.available():
+        pytest.skip("only root can make a network")
+    tried = subprocess.run(
+        [*loopback.WORDS, sys.executable, "-c", REACHES],
+        check=False, capture_output=True, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    assert "Network is unreachable" in tried.stderr
+
+
+def test_download_that_stands_still_is_killed_and_begun_anew(monkeypatch, tmp_path):
+    monkeypatch.setattr(download, "PAUSE", 0)
+    tries = tmp_path / "tries"
+    # A child that holds the output open, as apt's and npm's do.
+    script = f"echo x >>{tries}; [ $(wc -l <{tries}) = 2 ] && echo here || (sleep 1000; true)"
+    assert download.attempt("sh", "-c", script, seconds=0.5) == "here\n"
+
+
+def test_download_in_vain_says_what_and_why_in_one_line(monkeypatch):
+    monkeypatch.setattr(download, "PAUSE", 0)
+    with pytest.raises(download.DownloadError) as told:
+        download.attempt("sh", "-c", "echo no route; echo to host; exit 1", seconds=5, tries=2)
+    assert str(told.value).startswith("2 times in vain: sh -c ")
+    assert str(told.value).endswith(": no route / to host")
+
+
+def test_every_system_package_has_its_purpose():
+    assert packages.purposes()["postgresql"].startswith("What stands behind the agent")
+    assert all(packages.purposes().values())

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of ./tools/test."""
+
+import argparse
+import collections
+import functools
+import signal
+import sys
+
+from rich.console import Console
+
+from tools.testrun import loopback, tox
+from tools.testrun.board import Board, table
+from tools.testrun.environment import Environment, State
+from tools.testrun.fetch import Failure, fetch
+from tools.testrun.run import run
+
+EPILOG = """
+Everything that the tests need is fetched before the first one begins (./tools/fetch).
+One environment alone shows its own output; of several each has its output in a file.
+"""
+LIMIT_MINUTES = 30.0
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Fetch, run and tell; the exit status."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.default_int_handler)
+    arguments = _parse()
+    names = arguments.environments or tox.environments()
+    isolated = loopback.available()
+    console = Console(highlight=False)
+    try:
+        failures = fetch(names)
+        for failure in failures:
+            print(failure, flush=True)
+        if not isolated:
+            print("==> Without root nothing keeps the tests from the network", flush=True)
+        if len(names) == 1:
+            return _run_one(names[0], arguments, failures, isolated=isolated)
+        return _run_all(names, arguments, failures, console, isolated=isolated)
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing is left running.")
+        return INTERRUPTED
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./tools/test", description="Run the tests.")
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "-e", dest="environments", type=lambda text: text.split(","), metavar="NAME[,NAME]",
+        help="tox environments; all of tox.ini's env_list by default",
+    )  # fmt: skip
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT_MINUTES, metavar="MINUTES",
+        help="end an environment that takes longer (%(default)g)",
+    )  # fmt: skip
+    parser.add_argument("pytest", nargs="*", metavar="-- ARGUMENTS", help="pytest's arguments")
+    return parser.parse_args()
+
+
+def _run_one(
+    name: str, arguments: argparse.Namespace, failures: list[Failure], *, isolated: bool
+) -> int:
+    """Run one environment on this terminal; the exit status."""
+    if any(failure.need.name == name for failure in failures):
+        return 1
+    one = Environment(name, arguments.limit * 60)
+    start = functools.partial(one.start_here, arguments.pytest, isolated=isolated)
+    run([one], lambda _: start(), lambda: None, {name: set()})
+    if one.state is State.TIMED_OUT:
+        print(f"{name}: {one.state.value} after {arguments.limit:g} minutes", flush=True)
+    return 1 if failures or one.state.is_bad else 0
+
+
+def _run_all(
+    names: list[str],
+    arguments: argparse.Namespace,
+    failures: list[Failure],
+    console: Console,
+    *,
+    isolated: bool,
+) -> int:
+    """Run several environments beside each other; the exit status."""
+    environments = [Environment(name, arguments.limit * 60) for name in names]
+    lost = {failure.need.name for failure in failures}
+    for one in environments:
+        if one.name in lost:
+            one.state = State.NOT_RUN
+    try:
+        with Board(console, environments) as board:
+            run(
+                environments,
+                lambda one: one.start(arguments.pytest, isolated=isolated),
+                board.show,
+                tox.dependencies(names),
+            )
+    finally:
+        _close(console, environments, failures)
+    return 1 if failures or any(one.state.is_bad for one in environments) else 0
+
+
+def _close(console: Console, environments: list[Environment], failures: list[Failure]) -> None:
+    """Print the failures in full, the table and the totals."""
+    bad = [one for one in environments if one.state in (State.FAILED, State.TIMED_OUT)]
+    for one in bad:
+        print(f"\n{'=' * 20} {one.name}: {one.state.value}; its output: {one.log}\n{one.report()}")
+    print()
+    console.print(table(environments))
+    for failure in failures:
+        print(failure)
+    for one in bad:
+        print(f"{one.name}: {one.state.value}; its output: {one.log}")
+    sums = collections.Counter[str]()
+    for one in environments:
+        sums.update(passed=one.passed, failed=one.failed, skipped=one.counts["skipped"])
+    sums["failed"] += sum(failure.need.name not in {e.name for e in environments}
+                          for failure in failures)  # fmt: skip
+    skipped = f", {sums['skipped']} skipped" if sums["skipped"] else ""
+    print(f"\n{sums['passed']} passed, {sums['failed']} failed{skipped}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

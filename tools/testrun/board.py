@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show a person where the run is: a line for each environment."""
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from tools.testrun.environment import Environment, State
+
+STYLES = {State.RUNNING: "cyan", State.PASSED: "green", State.WAITING: "dim"}
+
+
+class Board:
+    """The lines of all environments; a context manager.
+
+    On a terminal they are updated in place. Elsewhere each is printed when its
+    environment ends.
+    """
+
+    def __init__(self, console: Console, environments: list[Environment]) -> None:
+        self._console = console
+        self._environments = environments
+        self._printed: set[str] = set()
+        self._live: Live | None = None
+
+    def __enter__(self) -> "Board":
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self) -> None:
+        """Bring it up to date."""
+        if self._live:
+            self._live.update(table(self._environments), refresh=True)
+            return
+        for environment in self._environments:
+            is_over = environment.state not in (State.WAITING, State.RUNNING)
+            if is_over and environment.name not in self._printed:
+                self._printed.add(environment.name)
+                print(_line(environment), flush=True)
+
+
+def table(environments: list[Environment]) -> Table:
+    """All of them, with their states, times and counts."""
+    drawn = Table(box=None, pad_edge=False)
+    drawn.add_column("environment")
+    drawn.add_column("state")
+    for name in ("time", "passed", "failed", "skipped"):
+        drawn.add_column(name, justify="right")
+    for one in environments:
+        style = STYLES.get(one.state, "bold red")
+        counts = (str(count or "") for count in (one.passed, one.failed, one.counts["skipped"]))
+        drawn.add_row(one.name, f"[{style}]{one.state.value}[/]", clock(one.seconds), *counts)
+    return drawn
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds; nothing for what has not begun."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}" if seconds else ""
+
+
+def _line(one: Environment) -> str:
+    said = f"{one.passed} passed, {one.failed} failed, {one.counts['skipped']} skipped"
+    where = f"; its output: {one.log}" if one.state.is_bad else ""
+    return f"{one.name:<14} {one.state.value:<11} {clock(one.seconds):>6}  {said}{where}"

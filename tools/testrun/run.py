@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run environments two at a time, until all have ended or Ctrl-C."""
+
+import pathlib
+import subprocess
+import time
+from collections.abc import Callable
+
+from tools.testrun.environment import Environment, State
+from tools.testrun.fetch import programs_of
+
+LANES = 2
+LOOK_SECONDS = 0.5
+SWEEP_SECONDS = 60
+#: Takes down every lab that no running process owns.
+SWEEP = "from tests.lab.hypervisor import sweep; sweep()"
+
+
+def run(
+    environments: list[Environment],
+    start: Callable[[Environment], None],
+    show: Callable[[], None],
+    depends: dict[str, set[str]],
+) -> None:
+    """Run the waiting ones in their order; return when all have ended.
+
+    start: begins one; show: called twice a second; depends: the names of those that have
+    to end before one begins.
+    Ctrl-C ends all of them and raises KeyboardInterrupt; a second one does not wait for
+    them to take down their labs, which is done from here then.
+    """
+    try:
+        _until_ended(environments, start, show, depends)
+    except KeyboardInterrupt:
+        running = _in(State.RUNNING, environments)
+        _cancel(environments)
+        try:
+            _until_ended(environments, start, show, depends)
+        finally:
+            for one in running:
+                one.kill()
+                _sweep(programs_of(one.name) / "python")
+        raise
+
+
+def _until_ended(
+    environments: list[Environment],
+    start: Callable[[Environment], None],
+    show: Callable[[], None],
+    depends: dict[str, set[str]],
+) -> None:
+    while any(_is_unfinished(one) for one in environments):
+        for one in _in(State.RUNNING, environments):
+            one.look()
+        for one in _ready(environments, depends):
+            start(one)
+        show()
+        time.sleep(LOOK_SECONDS)
+
+
+def _cancel(environments: list[Environment]) -> None:
+    for one in _in(State.WAITING, environments):
+        one.state = State.INTERRUPTED
+    for one in _in(State.RUNNING, environments):
+        one.stop(State.INTERRUPTED)
+
+
+def _in(state: State, environments: list[Environment]) -> list[Environment]:
+    return [one for one in environments if one.state is state]
+
+
+def _is_unfinished(one: Environment) -> bool:
+    return one.state in (State.WAITING, State.RUNNING)
+
+
+def _ready(environments: list[Environment], depends: dict[str, set[str]]) -> list[Environment]:
+    """Those to start now."""
+    unfinished = {one.name for one in environments if _is_unfinished(one)}
+    ready = [one for one in _in(State.WAITING, environments) if not depends[one.name] & unfinished]
+    return ready[: LANES - len(_in(State.RUNNING, environments))]
+
+
+def _sweep(python: pathlib.Path) -> None:
+    if python.exists():
+        subprocess.run(
+            [python, "-c", SWEEP], check=False, stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=SWEEP_SECONDS,
+        )  # fmt: skip
