@@ -150,7 +150,7 @@ def test_guest_with_a_period_of_60_s_is_fresh_for_as_long_as_that_allows(boot, m
 
 
 def test_domain_that_nova_did_not_make_is_left_alone(boot, make_collector, caplog):
-    foreign = boot(period=None, is_nova=False)
+    foreign = boot(period=None, metadata="")
     collector = make_collector()
     assert foreign.uuid in collector.readings({}, [])
     assert live_period(foreign) == 0
