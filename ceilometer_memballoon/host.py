@@ -12,10 +12,10 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-import libvirt
 from ceilometer.compute.virt.libvirt import utils as libvirt_utils
 from oslo_config import cfg
 
+from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.deadline import Calls
 from ceilometer_memballoon.errors import (
     DeadlineError,
