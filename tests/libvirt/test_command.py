@@ -97,7 +97,7 @@ def test_list_has_every_column_in_every_format(run, configure, form):
     (guest,) = parsed(done.stdout, form)
     found = (guest["Instance"], guest["Domain"], guest["Balloon"], guest["Verdict"])
     assert found == (UUID, "test", "virtio", "stale")
-    assert len(guest) == 13
+    assert len(guest) == 14
 
 
 def test_list_in_values_is_whole(run, configure):

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compute node and its guests, as the node's polling agent sees them."""
+
+import dataclasses
+import logging
+from typing import Any
+
+from ceilometer_memballoon import collector as collectors
+from ceilometer_memballoon import host as libvirt_host
+from ceilometer_memballoon.cli.columns import OK
+from ceilometer_memballoon.cli.configuration import Configuration
+from ceilometer_memballoon.collector import Collector, Observation
+from ceilometer_memballoon.domain_xml import DomainFacts, parse_domain
+from ceilometer_memballoon.errors import (
+    CommandError,
+    DomainError,
+    DomainGoneError,
+    NoAnswerError,
+)
+from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.meters import METERS
+from ceilometer_memballoon.problem_log import printable
+
+#: cliff shows what is logged at this level, in one line, on the terminal.
+LOG = logging.getLogger("cliff")
+
+NOT_REACHED = "{}; is libvirtd running, and may this user reach it? See [DEFAULT] libvirt_uri"
+
+
+@dataclasses.dataclass(frozen=True)
+class Guest:
+    """An observation, and what the domain's XML says; facts: None where it was not read."""
+
+    seen: Observation
+    facts: DomainFacts | None
+
+    @property
+    def name(self) -> str | None:
+        """What its user called the instance; None if unknown."""
+        return None if self.facts is None else self.facts.display_name
+
+    @property
+    def label(self) -> str:
+        """What to call it in a sentence: its name, else its domain's."""
+        return printable(self.name or self.seen.record.name)
+
+    @property
+    def rss_lacks(self) -> str | None:
+        """Which of its memory does not count in memory.resident; None if all does."""
+        lacks = () if self.facts is None else self.facts.rss_excludes
+        return ", ".join(lacks) or None
+
+    @property
+    def verdict(self) -> str:
+        """'ok', or why there is no memory.usage."""
+        reason = self.seen.reading.reason
+        return OK if reason is None else reason.value
+
+    @property
+    def state(self) -> str:
+        """Whether it runs, in one word."""
+        return "paused" if self.seen.record.paused else "running"
+
+    @property
+    def period(self) -> int | None:
+        """Its statistics period in seconds (0: off); None if unknown or without a balloon."""
+        balloon = self.seen.balloon
+        return balloon.period if balloon is not None and balloon.is_virtio else None
+
+    @property
+    def usage_includes_cache(self) -> bool:
+        """Whether its page cache counts as used, because its driver reports only free memory."""
+        stats = self.seen.reading.guest
+        return "unused" in stats and "usable" not in stats
+
+    def volume(self, pollster: str) -> float | None:
+        """What that pollster would send now."""
+        return METERS[pollster].volume(self.seen.reading)
+
+    def is_called(self, word: str) -> bool:
+        """Whether the word is its uuid or one of its names."""
+        record = self.seen.record
+        return word.lower() == record.uuid or word in (record.name, self.name)
+
+
+class Node:
+    """A compute node, read with the agent's own code and configuration."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        conf: Any = configuration.conf
+        if configuration.problem:
+            LOG.warning(configuration.problem)
+        self.period: int = conf.libvirt.mem_stats_period_seconds
+        self.host: Host = libvirt_host.from_conf(conf)
+        self.collector: Collector = collectors.from_conf(conf, self.host)
+
+    def close(self) -> None:
+        """Close the connection to libvirt."""
+        self.host.close()
+
+    def guests(self) -> list[Guest]:
+        """All running domains by name. Raises CommandError if libvirt does not answer."""
+        try:
+            seen = self.collector.observe(enable=False)
+        except NoAnswerError as error:
+            raise CommandError(NOT_REACHED.format(error)) from error
+        return [Guest(one, self._facts(one)) for one in sorted(seen, key=lambda o: o.record.name)]
+
+    def guest(self, word: str) -> Guest:
+        """The guest with that name, uuid or unique prefix of a uuid. Raises CommandError."""
+        return named(word, self.guests())
+
+    def _facts(self, seen: Observation) -> DomainFacts | None:
+        try:
+            return parse_domain(self.host.live_xml(seen.record))
+        except (NoAnswerError, DomainGoneError, DomainError):
+            return None
+
+
+def named(word: str, guests: list[Guest]) -> Guest:
+    """The one of these guests that the word names. Raises CommandError for none and for more."""
+    if not word.strip():
+        raise CommandError("an empty word names no guest; see 'guest list'")
+    # A name can look like the prefix of another guest's uuid.
+    found = [guest for guest in guests if guest.is_called(word)] or [
+        guest for guest in guests if guest.seen.record.uuid.startswith(word.lower())
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        uuids = ", ".join(sorted(guest.seen.record.uuid for guest in found))
+        raise CommandError(f"{word} names several guests: give one of the uuids {uuids}")
+    raise CommandError(f"no running domain here is called {word}; see 'guest list'")
