@@ -52,3 +52,7 @@ class FileError(MemballoonError):
 
 class NotAskedForError(MemballoonError):
     """polling.yaml does not name this pollster, so the agent is not to load it."""
+
+
+class NotCheckedError(MemballoonError):
+    """A check needs what another check has failed to find out."""

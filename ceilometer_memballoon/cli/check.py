@@ -10,20 +10,20 @@ from cliff import command
 from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
 
 from ceilometer_memballoon.cli import check_files, check_gnocchi, check_node, check_polling
-from ceilometer_memballoon.cli.configuration import one_line
-from ceilometer_memballoon.cli.installation import Installation
+from ceilometer_memballoon.cli.config_files import one_line
+from ceilometer_memballoon.cli.installation import POLLSTERS, READ, Installation
 from ceilometer_memballoon.cli.node import Node
-from ceilometer_memballoon.errors import ConfigurationError, MemballoonError
+from ceilometer_memballoon.errors import ConfigurationError, MemballoonError, NotCheckedError
 
 CHECKS: Sequence[tuple[str, Callable[[Installation], Result]]] = (
     ("Configuration", check_files.configuration),
     ("The agent's log", check_files.agent_log),
-    ("libvirt, to read", check_node.read_access),
+    (READ, check_node.read_access),
     ("libvirt, to set periods", check_node.write_access),
     ("Statistics period", check_node.option),
     ("Guests' periods", check_node.periods),
     ("Nova's configuration", check_files.nova),
-    ("Pollsters", check_polling.pollsters),
+    (POLLSTERS, check_polling.pollsters),
     ("Polling interval", check_polling.interval),
     ("Gnocchi", check_gnocchi.meters),
 )
@@ -80,6 +80,8 @@ def _run(check: Callable[[], Result], table: "Table") -> Result:
     """The check's result. Whatever it raises is its failure, and not that of the command."""
     try:
         return check()
+    except NotCheckedError as error:
+        return Result(Code.WARNING, str(error))
     except MemballoonError as error:
         return Result(Code.FAILURE, f"{error}.")
     except Exception as error:

@@ -3,7 +3,6 @@
 
 import dataclasses
 import importlib.resources
-import re
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from ceilometer.agent import Source
 from oslo_upgradecheck.upgradecheck import Code, Result
 
 from ceilometer_memballoon import yaml_file
+from ceilometer_memballoon.cli.gnocchi_file import granularities, policies_by_metric
 from ceilometer_memballoon.cli.installation import Installation
 from ceilometer_memballoon.errors import FileError
 
@@ -19,12 +19,8 @@ from ceilometer_memballoon.errors import FileError
 CEILOMETER = importlib.resources.files("ceilometer")
 STOCK_DEFINITIONS = str(CEILOMETER / "publisher/data/gnocchi_resources.yaml")
 STOCK_PIPELINE = str(CEILOMETER / "pipeline/data/pipeline.yaml")
-STOCK_POLICY = "ceilometer-low"
 #: The meter that the shipped alarms look at, and the granularity they need, in seconds.
 ALARMED, MINUTE = "memory.util", 60
-#: The granularities in seconds of the archive policies that Gnocchi has by itself.
-GNOCCHI_POLICIES = {"low": {300}, "medium": {60, 3600}, "high": {1, 60, 3600}, "bool": {1}}
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 KEEPS = "Gnocchi's publisher keeps every meter that is selected."
 SEEN_HERE = "(This is what is seen on this node; it may differ where the notification agent runs.)"
 
@@ -58,7 +54,7 @@ def _look(publisher: Publisher, installation: Installation) -> Result:
     name = publisher.option("resources_definition_file") or "gnocchi_resources.yaml"
     path = yaml_file.locate(installation.conf, name, STOCK_DEFINITIONS)
     definitions = yaml_file.read_mapping(path)
-    policies = _policies_by_metric(definitions, path)
+    policies = policies_by_metric(definitions, path)
     dropped = sorted(publisher.meters - policies.keys())
     if dropped:
         return Result(
@@ -69,9 +65,9 @@ def _look(publisher: Publisher, installation: Installation) -> Result:
         )
     override = publisher.option("archive_policy")
     if override:
-        return _granularity(override, _granularities(definitions, path), publisher.url)
+        return _granularity(override, granularities(definitions, path), publisher.url)
     if ALARMED in publisher.meters:
-        return _granularity(policies[ALARMED], _granularities(definitions, path), path)
+        return _granularity(policies[ALARMED], granularities(definitions, path), path)
     return Result(Code.SUCCESS, KEEPS)
 
 
@@ -127,37 +123,3 @@ def _scheme(url: str, path: str) -> str:
         return urllib.parse.urlparse(url).scheme or url
     except ValueError as error:
         raise FileError(f"{path}: publisher {url}: {error}") from error
-
-
-def _policies_by_metric(definitions: dict[Any, Any], path: str) -> dict[str, str]:
-    """The archive policy of each metric that is listed."""
-    default = definitions.get("archive_policy_default") or STOCK_POLICY
-    policies = {}
-    for entry in yaml_file.entries(definitions, "resources", path):
-        metrics = entry.get("metrics")
-        if not isinstance(metrics, dict | list):
-            kind = entry.get("resource_type", "?")
-            raise FileError(f"{path}: the definition of {kind} has no list of metrics")
-        for metric in metrics:
-            options = metrics[metric] if isinstance(metrics, dict) else None
-            policy = options.get("archive_policy_name") if isinstance(options, dict) else None
-            policies[str(metric)] = str(policy or default)
-    return policies
-
-
-def _granularities(definitions: dict[Any, Any], path: str) -> dict[str, set[int]]:
-    """The granularities in seconds of each archive policy that is known. Raises FileError."""
-    known = dict(GNOCCHI_POLICIES)
-    if not definitions.get("archive_policies"):
-        return known
-    for policy in yaml_file.entries(definitions, "archive_policies", path):
-        parts = yaml_file.entries(policy, "definition", path)
-        seconds = {_seconds(part.get("granularity")) for part in parts}
-        known[yaml_file.name(policy, path)] = {one for one in seconds if one is not None}
-    return known
-
-
-def _seconds(text: object) -> int | None:
-    """Seconds that a number, or a number and a unit, stands for; None for other forms."""
-    match = re.fullmatch(r"(\d+)(?:\.0*)? *([smhd]?)[a-z]*", str(text).strip().lower())
-    return None if match is None else int(match[1]) * UNITS[match[2] or "s"]

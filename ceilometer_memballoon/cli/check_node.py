@@ -7,7 +7,7 @@ from oslo_upgradecheck.upgradecheck import Code, Result
 
 from ceilometer_memballoon.cli.columns import OK
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
-from ceilometer_memballoon.cli.node import Guest
+from ceilometer_memballoon.cli.node import Guest, Node
 from ceilometer_memballoon.errors import (
     CommandError,
     DomainError,
@@ -37,8 +37,8 @@ def read_access(installation: Installation) -> Result:
     except CommandError as error:
         return Result(
             Code.FAILURE,
-            f"{error}. Start libvirtd, let this user reach its socket, or correct [DEFAULT] "
-            "libvirt_uri.",
+            f"{error.__cause__}. Start libvirtd, let this user reach its socket, or correct "
+            "[DEFAULT] libvirt_uri.",
         )
     silent = sum(guest.verdict != OK for guest in guests)
     text = f"{_guests(len(guests))} can be read."
@@ -53,20 +53,20 @@ def write_access(installation: Installation) -> Result:
         return Result(Code.SUCCESS, "Not needed: [memballoon] set_periods is false.")
     if installation.period <= 0:
         return Result(Code.SUCCESS, f"Not needed: [libvirt] {PERIOD} is {installation.period}.")
+    guests = installation.guests
     try:
-        return _try_to_write(installation)
+        return _try_to_write(installation.node, guests)
     except (WriteRefusedError, NoAnswerError) as error:
         return Result(Code.WARNING, NO_WRITE.format(error))
 
 
-def _try_to_write(installation: Installation) -> Result:
+def _try_to_write(node: Node, guests: list[Guest]) -> Result:
     """Set a period to what it is: only that shows whether access control allows it."""
-    host = installation.node.host
-    with host.writer() as writer:
-        for guest in filter(_can_be_tried, installation.guests):
+    with node.host.writer() as writer:
+        for guest in filter(_can_be_tried, guests):
             assert guest.period is not None
             try:
-                if host.has_job(guest.seen.record):
+                if node.host.has_job(guest.seen.record):
                     continue
                 writer.set_period(guest.seen.record, guest.period)
             except (DomainGoneError, DomainError):

@@ -4,6 +4,7 @@
 from oslo_upgradecheck.upgradecheck import Code, Result
 
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
+from ceilometer_memballoon.errors import FileError
 from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.polling_file import asks_for, doubles, stock_pollsters, wildcards
 
@@ -21,7 +22,10 @@ ADD_SOURCE = (
 
 def pollsters(installation: Installation) -> Result:
     """What polling.yaml selects of the plugin's pollsters, and of stock ones beside them."""
-    selected = installation.selected
+    try:
+        selected = installation.selected
+    except FileError as error:
+        return Result(Code.FAILURE, f"polling.yaml cannot be used: {error}.")
     if not selected:
         return _none_selected(installation)
     sources = installation.sources

@@ -2,29 +2,23 @@
 """Read the configuration that the polling agent reads, and notice what could not be read."""
 
 import dataclasses
-import getpass
-import glob
 import logging
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ceilometer import service
 from oslo_config import cfg
 
 from ceilometer_memballoon import opts
+from ceilometer_memballoon.cli import config_files
+from ceilometer_memballoon.cli.config_files import Words
 from ceilometer_memballoon.errors import ConfigurationError
 
 #: oslo.config looks for files that have the program's name. This is the agent's.
 AGENT = "ceilometer-polling"
 PROJECT = "ceilometer"
-#: Folders where oslo.config looks first.
-FOLDERS = ("~/.ceilometer", "/etc/ceilometer")
 #: Options with which the command would open the agent's log, or fail to open it.
 LOG_OPTIONS = ("log_config_append", "log_file", "log_dir", "use_syslog", "use_journal")
-
-#: --config-file or --config-dir, and its value; in the order in which they take effect.
-Words = Sequence[tuple[str, str]]
 
 
 class AgentOpts(cfg.ConfigOpts):  # type: ignore[misc]
@@ -66,15 +60,16 @@ class Configuration:
             return None
         what = "Not all of the configuration was" if self.files else "No configuration was"
         return (
-            f"{what} read: user {username()} may not read {', '.join(self.unreadable)}. Run this "
-            "command as the agent's user, for example with 'sudo -u ceilometer'."
+            f"{what} read: user {config_files.username()} may not read "
+            f"{', '.join(self.unreadable)}. Run this command as the agent's user, for example "
+            "with 'sudo -u ceilometer'."
         )
 
     def origin(self, name: str, group: str | None = None) -> str | None:
         """The file that sets the option; None for a default."""
         # oslo.config's own answer is the last file that has the option's section.
         for file in reversed(self.files):
-            if name in parsed(file).get(group or "DEFAULT", {}):
+            if name in config_files.parsed(file).get(group or "DEFAULT", {}):
                 return file
         found = self.conf.get_location(name, group)
         is_default = found is None or not found.location.is_user_controlled
@@ -99,58 +94,9 @@ def read_configuration(words: Words) -> Configuration:
                 conf[group][option.dest]
     except Exception as error:
         # Not only cfg.Error: folders, binary files and other encodings raise Python's own.
-        raise ConfigurationError(f"{one_line(error)}; see --config-file") from error
+        raise ConfigurationError(f"{config_files.one_line(error)}; see --config-file") from error
     finally:
         # oslo.log has put the agent's handlers in the place of cliff's.
         root.handlers[:] = handlers
-    return _what_was_read(conf, words, PROJECT, AGENT)
-
-
-def _what_was_read(conf: AgentOpts, words: Words, project: str, program: str) -> Configuration:
-    given = {option for option, _ in words}
-    found = list(words)
-    if "--config-dir" not in given:
-        found[:0] = [("--config-dir", d) for d in cfg.find_config_dirs(project, program)]
-    if "--config-file" not in given:
-        found[:0] = [("--config-file", f) for f in cfg.find_config_files(project, program)]
-    folders = [os.path.expanduser(path) for option, path in found if option == "--config-dir"]
-    return Configuration(conf, list(_files(found)), list(_unreadable(folders)))
-
-
-def _files(words: Words) -> Iterator[str]:
-    for option, path in words:
-        name = os.path.expanduser(path)
-        if option == "--config-file":
-            yield name
-        else:
-            yield from sorted(glob.glob(os.path.join(name, "*.conf")))
-
-
-def _unreadable(folders: Sequence[str]) -> Iterator[str]:
-    # oslo.config passes over both kinds in silence.
-    for folder in map(os.path.expanduser, FOLDERS):
-        if os.path.isdir(folder) and not os.access(folder, os.X_OK):
-            yield folder
-    for folder in folders:
-        if not os.access(folder, os.R_OK | os.X_OK):
-            yield folder
-
-
-def parsed(file: str) -> dict[str, dict[str, list[str]]]:
-    """The file's values by section and option. Raises OSError, ValueError, cfg.Error."""
-    sections: dict[str, dict[str, list[str]]] = {}
-    cfg.ConfigParser(file, sections).parse()
-    return sections
-
-
-def username() -> str:
-    """The name of the user who runs this process, or the number of one without a name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def one_line(error: BaseException) -> str:
-    """The error's message without line breaks, or its kind if it has no message."""
-    return " ".join(str(error).split()) or type(error).__name__
+    files, folders = config_files.found(words, PROJECT, AGENT)
+    return Configuration(conf, files, config_files.unreadable(folders))

@@ -8,7 +8,7 @@ import pathlib
 from oslo_config import cfg
 
 from ceilometer_memballoon import opts
-from ceilometer_memballoon.cli.configuration import one_line
+from ceilometer_memballoon.cli.config_files import one_line
 from ceilometer_memballoon.errors import FileError
 
 PROJECT, PROGRAM = "nova", "nova-compute"
