@@ -75,13 +75,7 @@ def _can_be_opened(path: pathlib.Path) -> bool:
 
 
 def nova(installation: Installation) -> Result:
-    """Whether Nova's period is the agent's, and what else the agent takes from Nova's file."""
-    try:
-        theirs = nova_file.read_period(installation.nova_paths)
-    except FileError as error:
-        if installation.nova_paths:
-            raise
-        return Result(Code.SUCCESS, f"Not compared: {error}.")
+    """What else the agent takes from Nova's file, and whether Nova's period is the agent's."""
     ours, origin = installation.period, installation.period_origin
     foreign = list(_foreign(installation.configuration))
     if foreign:
@@ -90,6 +84,12 @@ def nova(installation: Installation) -> Result:
             f"From Nova's file the agent also takes {', '.join(foreign)}. "
             + SEPARATE.format(f"{PERIOD} = {ours}"),
         )
+    try:
+        theirs = nova_file.read_period(installation.nova_paths)
+    except FileError as error:
+        if installation.nova_paths:
+            raise
+        return Result(Code.SUCCESS, f"Not compared: {error}.")
     if theirs.value == ours:
         return Result(Code.SUCCESS, f"Nova and the agent have the same {PERIOD}, {ours}.")
     return Result(

@@ -56,7 +56,8 @@ def run(capfd):
 
     def run_it(config, *words):
         capfd.readouterr()
-        status = main(["--config-file", str(config), *words])
+        options = [] if config is None else ["--config-file", str(config)]
+        status = main([*options, *words])
         stdout, stderr = capfd.readouterr()
         return SimpleNamespace(returncode=status, stdout=stdout, stderr=stderr)
 
