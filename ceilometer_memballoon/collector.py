@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One polling cycle: read, ensure, judge; shared by all pollsters of the cycle."""
+"""One polling cycle: read, judge, set periods. All pollsters of the cycle share it."""
 
 import dataclasses
 import logging
@@ -14,21 +14,25 @@ from oslo_log import log
 
 from ceilometer_memballoon import host as libvirt_host
 from ceilometer_memballoon import shutdown
-from ceilometer_memballoon.deadline import MOST_LEFT_BEHIND
-from ceilometer_memballoon.domain_xml import Balloon
-from ceilometer_memballoon.errors import DomainError, DomainGoneError, NoAnswerError
-from ceilometer_memballoon.host import Hold, Host, Record
+from ceilometer_memballoon.domain_xml import Balloon, DomainFacts
+from ceilometer_memballoon.errors import NoAnswerError
+from ceilometer_memballoon.history import History
+from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.period_keeper import PeriodKeeper
+from ceilometer_memballoon.period_rule import MOST_SECONDS, PeriodRule
 from ceilometer_memballoon.problem_log import ProblemLog
+from ceilometer_memballoon.qemu_process import QemuProcesses
+from ceilometer_memballoon.reader import Reader
 from ceilometer_memballoon.reading import (
     REMEDIES,
     Circumstances,
     Reading,
     Reason,
-    RunState,
     judge,
     no_reading,
+    run_state,
 )
+from ceilometer_memballoon.record import Outcome, Record
 
 LOG = log.getLogger(__name__)
 
@@ -38,23 +42,42 @@ CACHE_KEY = "ceilometer_memballoon"
 #: What the log's messages may be about.
 LIBVIRT = "libvirt"
 
-#: A guest that is switched on answers within milliseconds; waited for it is, in
-#: seconds, so many times so long.
+#: A guest usually answers within milliseconds of being enabled. It is read again up to
+#: this many times, this many seconds apart.
 ENABLED_TRIES = 10
 ENABLED_PAUSE = 0.1
 
-LEVELS = {Reason.GONE: logging.DEBUG, Reason.NOT_RESPONDING: logging.WARNING}
+#: Why a domain that was not read has no reading.
+UNREAD = {
+    Outcome.BUSY: Reason.BUSY,
+    Outcome.NOT_RESPONDING: Reason.NOT_RESPONDING,
+    Outcome.NOT_ASKED: Reason.NOT_ASKED,
+    Outcome.FAILED: Reason.READ_ERROR,
+}
+#: The level at which a reason is logged; INFO for all others. One warning for the whole
+#: host says why guests are not asked.
+LEVELS = {
+    Reason.GONE: logging.DEBUG,
+    Reason.BOOTING: logging.DEBUG,
+    Reason.NOT_ASKED: logging.DEBUG,
+    Reason.NOT_RESPONDING: logging.WARNING,
+}
 
 Readings = Mapping[str, Reading]
 
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
-    """What was seen of one running domain; balloon: None where its XML was not read."""
+    """What was seen of one running domain. facts: None if its XML was not read yet."""
 
     record: Record
-    balloon: Balloon | None
+    facts: DomainFacts | None
     reading: Reading
+
+    @property
+    def balloon(self) -> Balloon | None:
+        """The domain's balloon, None if its XML was not read yet."""
+        return None if self.facts is None else self.facts.balloon
 
 
 class Collector:
@@ -62,55 +85,51 @@ class Collector:
 
     def __init__(
         self,
-        host: Host,
-        period: int,
+        reader: Reader,
+        periods: PeriodKeeper,
+        history: History,
         timeout: float,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """period: the option's, in seconds; timeout: seconds that one libvirt call may take.
+        """timeout: seconds that one cycle may take.
 
         clock: seconds since the epoch, as the host's QEMU processes see them.
         """
-        self._host = host
+        self._reader = reader
+        self._periods = periods
+        self._history = history
         self._timeout = timeout
         self._clock = clock
         self._monotonic = monotonic
         self._pause = pause
-        self._periods = PeriodKeeper(host, period, monotonic)
         self._problems = ProblemLog()
         self._reasons: dict[str, Reason | None] = {}
         self._lock = threading.Lock()
 
     @property
     def longest_cycle(self) -> float:
-        """Seconds after which a cycle is over, whatever hangs."""
-        # Calls left behind while reading; then the timeout for all further asking,
-        # and what was begun just before that ended.
-        return (MOST_LEFT_BEHIND + 6) * self._timeout + ENABLED_TRIES * ENABLED_PAUSE
-
-    def stop(self) -> None:
-        """End the cycle under way without waiting for libvirt any longer, and begin no other."""
-        self._host.stop()
+        """Seconds after which a cycle is over, whatever hangs, with time to spare."""
+        return 2 * self._timeout + 2 * ENABLED_TRIES * ENABLED_PAUSE
 
     def readings(self, cache: dict[str, Any], instances: Iterable[str]) -> Readings:
         """The readings of the cycle that the cache belongs to, by instance uuid.
 
-        The first pollster of a cycle takes them; the others get the same, also when
-        they run in parallel threads. Instances without a running domain are DomainGoneError.
-        Empty where libvirt gives no answer. Raises TimeoutError past longest_cycle.
+        The first pollster of a cycle takes them. The others get the same ones, also when
+        they run in parallel threads. An instance without a running domain is GONE. The
+        result is empty if libvirt gives no answer. Raises TimeoutError past longest_cycle.
         """
         mine: futures.Future[Readings] = futures.Future()
         shared: futures.Future[Readings] = cache.setdefault(CACHE_KEY, mine)
         if shared is mine:
             try:
-                mine.set_result(self._collect_alone(instances))
+                mine.set_result(self._collect_alone(list(instances)))
             except Exception as error:
                 mine.set_exception(error)
         return shared.result(self.longest_cycle)
 
-    def _collect_alone(self, instances: Iterable[str]) -> Readings:
+    def _collect_alone(self, instances: list[str]) -> Readings:
         # Sources with different intervals have cycles of their own, in parallel.
         if not self._lock.acquire(timeout=self.longest_cycle):
             raise TimeoutError("another cycle does not end")
@@ -120,52 +139,49 @@ class Collector:
             self._lock.release()
 
     def observe(self, *, enable: bool) -> list[Observation]:
-        """All running domains, those that need it switched on before if enable is set.
+        """Read and judge all running domains.
 
-        Raises NoAnswerError where libvirt gives no answer.
+        enable: set the periods that have to change, and wait for the first answer of those
+        guests. Raises NoAnswerError if libvirt gives no answer.
         """
-        records = {record.uuid: record for record in self._host.read()}
         end = self._monotonic() + self._timeout
-        held = self._read_busy(records, end)
-        readings = {
-            uuid: no_reading(held[uuid]) if uuid in held else self.judge(record)
-            for uuid, record in records.items()
-        }
-        suspects = {u for u, r in readings.items() if r.reason is not None and u not in held}
+        records = dict(self._reader.read().records)
+        self._history.update(records.values(), self._clock())
+        readings = {uuid: self.judge(record) for uuid, record in records.items()}
+        suspects = {u for u, r in records.items() if r.is_read and readings[u].reason is not None}
         enabled = self._periods.ensure(list(records.values()), suspects, end, enable=enable)
-        self._read_enabled(records, enabled & suspects, end)
-        # More is known of these now: their balloons, and what was read again.
+        self._read_enabled(records, enabled & suspects)
+        # More is known of these now: their XML, and what was read again.
         readings |= {uuid: self.judge(records[uuid]) for uuid in suspects}
         return [
-            Observation(record, self._periods.balloon(record), readings[uuid])
+            Observation(record, self._periods.facts(record), readings[uuid])
             for uuid, record in records.items()
         ]
 
     def judge(self, record: Record) -> Reading:
-        """What the record's statistics are worth now."""
-        balloon = self._periods.balloon(record)
-        return judge(
-            record.stats,
-            self._clock(),
-            self._periods.expected(record),
-            Circumstances(
-                state=RunState.PAUSED if record.paused else RunState.RUNNING,
-                balloon=balloon is None or balloon.is_virtio,
-            ),
+        """What the record is worth now."""
+        now = self._clock()
+        if not record.is_read:
+            return no_reading(UNREAD[record.outcome], self._history.age(record, now))
+        facts = self._periods.facts(record)
+        circumstances = Circumstances(
+            state=run_state(record.state, record.state_reason),
+            balloon=facts is None or facts.balloon.is_virtio,
+            booting=self._history.is_booting(record, now),
+            last_report=self._history.last_report(record),
         )
+        return judge(record.stats, now, self._periods.expected(record), circumstances)
 
     def wait_for_answer(self, record: Record) -> bool:
-        """Whether the guest, just switched on, has sound statistics within a second or so.
+        """Whether the guest, just enabled, reports within a second or so.
 
-        Raises as Host.read_one.
+        Raises NoAnswerError.
         """
-        for _ in range(ENABLED_TRIES):
-            self._pause(ENABLED_PAUSE)
-            if self.judge(self._host.read_one(record)).reason is None:
-                return True
-        return False
+        records = {record.uuid: record}
+        self._read_enabled(records, {record.uuid})
+        return self.judge(records[record.uuid]).reason is None
 
-    def _collect(self, instances: Iterable[str]) -> Readings:
+    def _collect(self, instances: list[str]) -> Readings:
         try:
             seen = self.observe(enable=True)
         except NoAnswerError as error:
@@ -174,58 +190,41 @@ class Collector:
         self._problems.clear(LIBVIRT, "libvirt gives statistics again.")
         readings = {uuid: no_reading(Reason.GONE) for uuid in instances}
         readings |= {one.record.uuid: one.reading for one in seen}
-        self._log_reasons(readings)
+        self._log_reasons(readings, instances)
         return readings
 
-    def _read_busy(self, records: dict[str, Record], end: float) -> dict[str, Reason]:
-        """Read the domains that the bulk read passed over; the reasons of those still unread."""
-        held = {}
-        for record in [record for record in records.values() if record.busy]:
-            reason = Reason.BUSY
-            try:
-                hold = self._host.hold(record) if self._monotonic() < end else Hold.JOB
-                if hold is Hold.FREE:
-                    records[record.uuid] = self._host.read_one(record)
-                    continue
-                if hold is Hold.QEMU:
-                    reason = Reason.NOT_RESPONDING
-            except DomainGoneError:
-                reason = Reason.GONE
-            except DomainError:
-                reason = Reason.BUSY
-            except NoAnswerError:
-                reason = Reason.NOT_RESPONDING
-            held[record.uuid] = reason
-        return held
-
-    def _read_enabled(self, records: dict[str, Record], waiting: set[str], end: float) -> None:
-        """Read once more those guests that were just switched on and have answered since."""
-        for _ in range(ENABLED_TRIES):
-            if not waiting or self._monotonic() > end:
-                return
+    def _read_enabled(self, records: dict[str, Record], waiting: set[str]) -> None:
+        """Read those guests again that were just enabled, until each has answered."""
+        end = self._monotonic() + ENABLED_TRIES * ENABLED_PAUSE
+        while waiting and self._monotonic() < end:
             self._pause(ENABLED_PAUSE)
             try:
-                again = self._host.read()
+                again = self._reader.read_again([records[uuid] for uuid in waiting], end)
             except NoAnswerError:
                 return
+            self._history.note(again, self._clock())
             for record in again:
-                if record.uuid in waiting and self.judge(record).reason is None:
-                    records[record.uuid] = record
-                    waiting.discard(record.uuid)
+                records[record.uuid] = record
+                if self.judge(record).reason is None:
+                    waiting = waiting - {record.uuid}
 
-    def _log_reasons(self, readings: Readings) -> None:
-        before, self._reasons = self._reasons, {u: r.reason for u, r in readings.items()}
+    def _log_reasons(self, readings: Readings, instances: list[str]) -> None:
+        """Log the reasons that have changed. Domains that are no instances are nobody's news."""
+        before = self._reasons
+        self._reasons = {uuid: readings[uuid].reason for uuid in instances}
         for uuid, reason in self._reasons.items():
-            if reason is before.get(uuid):
+            known = before.get(uuid)
+            if reason is known:
                 continue
-            if reason is None:
-                LOG.info("Instance %s reports its memory again", uuid)
-            else:
+            if reason is not None:
                 level = LEVELS.get(reason, logging.INFO)
                 LOG.log(
-                    level, "Instance %s: no memory.usage: %s. %s",
-                    uuid, reason.value, REMEDIES[reason],
+                    level,
+                    "Instance %s: no memory.usage: %s. %s", uuid, reason.value, REMEDIES[reason],
                 )  # fmt: skip
+            elif known is not None:
+                level = min(LEVELS.get(known, logging.INFO), logging.INFO)
+                LOG.log(level, "Instance %s reports its memory again", uuid)
 
 
 _collectors: dict[int, tuple[cfg.ConfigOpts, Collector]] = {}
@@ -235,19 +234,38 @@ _collectors_lock = threading.Lock()
 def shared(conf: cfg.ConfigOpts) -> Collector:
     """The one collector of all pollsters that have this configuration."""
     with _collectors_lock:
-        # By identity, for ConfigOpts is a mapping and has no hash; kept, so that its
-        # id stays its own.
+        # By identity, because ConfigOpts is a mapping and has no hash. It is kept, so that
+        # no other one gets its id.
         if id(conf) not in _collectors:
-            made = from_conf(conf)
-            _collectors[id(conf)] = conf, made
-            shutdown.on_sigterm(made.stop)
+            host = libvirt_host.from_conf(conf)
+            _collectors[id(conf)] = conf, from_conf(conf, host)
+            shutdown.on_sigterm(host.stop)
         return _collectors[id(conf)][1]
 
 
-def from_conf(conf: cfg.ConfigOpts, host: Host | None = None) -> Collector:
-    """A collector for the host, if no other is given, and the period that conf names."""
+def rule_of(conf: cfg.ConfigOpts) -> PeriodRule:
+    """What the configuration says about periods."""
+    found = conf.get_location("mem_stats_period_seconds", "libvirt").location
+    return PeriodRule(
+        period=conf.libvirt.mem_stats_period_seconds,
+        chosen=found not in (cfg.Locations.opt_default, cfg.Locations.set_default),
+        may_set=conf.memballoon.set_periods,
+    )
+
+
+def from_conf(conf: cfg.ConfigOpts, host: Host) -> Collector:
+    """A collector for this host with what the configuration says."""
+    options = conf.memballoon
+    rule = rule_of(conf)
+    if rule.is_too_long:
+        LOG.warning(
+            "[libvirt] mem_stats_period_seconds is %s, and libvirt takes %s at most. No period is "
+            "set.", rule.period, MOST_SECONDS,
+        )  # fmt: skip
+    processes = QemuProcesses()
     return Collector(
-        host or libvirt_host.from_conf(conf),
-        conf.libvirt.mem_stats_period_seconds,
-        conf.memballoon.libvirt_timeout,
+        Reader(host, options.libvirt_timeout, options.most_stuck_calls, processes),
+        PeriodKeeper(host, rule),
+        History(options.boot_seconds, processes),
+        options.libvirt_timeout,
     )

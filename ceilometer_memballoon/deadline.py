@@ -1,126 +1,161 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a blocking call for at most so long."""
+"""Run blocking calls and wait for each no longer than its deadline."""
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
-from concurrent import futures
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
-from ceilometer_memballoon.errors import (
-    DeadlineError,
-    NoAnswerError,
-    StoppedError,
-    TooManyStuckCallsError,
-)
+from ceilometer_memballoon.errors import DeadlineError, StoppedError, TooManyStuckCallsError
 
 T = TypeVar("T")
 
-#: Calls left behind at the most. libvirtd serves five requests a connection and
-#: has twenty workers (max_client_requests, max_workers): a stuck call holds one of
-#: each, and libvirt must stay usable for Nova.
-MOST_LEFT_BEHIND = 4
-
 STOPPED = "this process is ending"
-TOO_MANY = (
-    "%d calls to libvirt are stuck, and nothing more is asked until one returns. "
-    "'virsh domcontrol DOMAIN' names the QEMU that does not answer; where all do, libvirt is "
-    "slow, and [memballoon] libvirt_timeout too short for it"
-)
+TOO_MANY = "{} calls to libvirt have not returned, so nothing more is asked"
+
+
+class Call(Generic[T]):
+    """A blocking call that runs in a thread of its own. Calls.start() makes it.
+
+    left: nobody waits for the result any more.
+    """
+
+    def __init__(
+        self, calls: "Calls", function: Callable[[], T], late: Callable[[T | None], None]
+    ) -> None:
+        self._calls = calls
+        self._function = function
+        self._late = late
+        self._settled = threading.Event()
+        self._result: T | None = None
+        self._error: Exception | None = None
+        self._returned = False
+        self._begun = time.monotonic()
+        self._ended: float | None = None
+        self.left = False
+
+    @property
+    def returned(self) -> bool:
+        """Whether the function has returned or raised."""
+        return self._returned
+
+    @property
+    def seconds(self) -> float:
+        """How long the call took, or has taken so far."""
+        return (self._ended or time.monotonic()) - self._begun
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most this long; whether the function has returned. Raises StoppedError."""
+        self._settled.wait(max(seconds, 0))
+        if not self._returned and self._calls.stopped:
+            self.leave()
+            raise StoppedError(STOPPED)
+        return self._returned
+
+    def result(self) -> T:
+        """Return or raise what the function did. Call it only after it has returned."""
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]
+
+    def leave(self) -> bool:
+        """Stop waiting, unless the function has returned; whether that was in time.
+
+        When a left function returns, ``late`` is called in its thread with its result,
+        or with None where it raised.
+        """
+        with self._calls.lock:
+            self.left = not self._returned
+            return self.left
+
+    def run(self) -> None:
+        """Call the function. The body of the call's thread."""
+        try:
+            self._result = self._function()
+        except Exception as error:
+            self._error = error
+        self._ended = time.monotonic()
+        with self._calls.lock:
+            self._returned = True
+            if not self.left:
+                self._calls.under_way.discard(self)
+        self._settled.set()
+        if self.left:
+            self._finish_late()
+
+    def _finish_late(self) -> None:
+        try:
+            self._late(self._result)
+        finally:
+            with self._calls.lock:
+                self._calls.under_way.discard(self)
+
+    def stop(self) -> None:
+        """End the wait for this call."""
+        self._settled.set()
 
 
 class Calls:
-    """Blocking calls, each in a thread of its own that no process exit waits for.
+    """The blocking calls of one kind, limited in number.
 
-    left_behind: how many have missed their deadline and not returned since.
+    stopped: no further call is made, and none is waited for. under_way: the calls that
+    have not returned, guarded by lock.
     """
 
-    def __init__(self, most_left_behind: int = MOST_LEFT_BEHIND) -> None:
-        self._most = most_left_behind
-        self._lock = threading.Lock()
-        self._waited_for: set[futures.Future[Any]] = set()
-        self._stopped = False
-        self.left_behind = 0
+    def __init__(self, most: int) -> None:
+        """most: how many calls may be under way at once, including those that are stuck."""
+        self.lock = threading.Lock()
+        self.stopped = False
+        self._most = most
+        self.under_way: set[Call[Any]] = set()
+
+    @property
+    def stuck(self) -> int:
+        """How many calls nobody waits for any more and which have not returned."""
+        with self.lock:
+            return sum(call.left and not call.returned for call in self.under_way)
 
     def stop(self) -> None:
-        """Wait for no call any more: those under way are left behind, later ones not made."""
-        with self._lock:
-            self._stopped = True
-            waited_for = list(self._waited_for)
-        for outcome in waited_for:
-            outcome.cancel()
+        """Make no further call and wait for none."""
+        with self.lock:
+            self.stopped = True
+            under_way = list(self.under_way)
+        for call in under_way:
+            call.stop()
+
+    def start(
+        self, function: Callable[[], T], late: Callable[[T | None], None] = lambda result: None
+    ) -> Call[T]:
+        """Begin a call. Raises StoppedError, TooManyStuckCallsError.
+
+        late: called with the result of a call that returns after it was left.
+        """
+        call = Call(self, function, late)
+        with self.lock:
+            if self.stopped:
+                raise StoppedError(STOPPED)
+            if len(self.under_way) >= self._most:
+                raise TooManyStuckCallsError(TOO_MANY.format(len(self.under_way)))
+            self.under_way.add(call)
+        # A daemon thread, because an executor's threads are joined at exit.
+        threading.Thread(target=call.run, daemon=True).start()
+        return call
 
     def run(
         self,
         function: Callable[[], T],
         seconds: float,
-        abandoned: Callable[[T | None], None] = lambda result: None,
+        late: Callable[[T | None], None] = lambda result: None,
     ) -> T:
-        """What the function returns or raises, if it does so within so many seconds.
+        """Return or raise what the function does within this many seconds.
 
-        Past them DeadlineError is raised, and when the function returns after all,
-        ``abandoned`` is called in its thread with its result, None where it raised.
-        With MOST_LEFT_BEHIND calls stuck or on their way to it, TooManyStuckCallsError is
-        raised at once; after stop() StoppedError is.
+        Raises DeadlineError past them, and as start().
         """
-        outcome: futures.Future[T] = futures.Future()
-        # A daemon thread and not an executor's: those are joined at exit.
-        thread = threading.Thread(
-            target=self._work, args=(function, outcome, abandoned), daemon=True
-        )
-        with self._counted(outcome):
-            thread.start()
-            with contextlib.suppress(futures.TimeoutError, futures.CancelledError):
-                outcome.exception(seconds)
-        with self._lock:
-            # A future that nobody marked as running can be cancelled until it has
-            # its result: whether a call was in time is decided here, once.
-            if outcome.cancel():
-                self.left_behind += 1
-                raise self._missed(seconds)
-        return outcome.result()
-
-    @contextlib.contextmanager
-    def _counted(self, outcome: "futures.Future[Any]") -> Iterator[None]:
-        with self._lock:
-            if self._stopped:
-                raise StoppedError(STOPPED)
-            # Each call under way may yet get stuck.
-            if self.left_behind + len(self._waited_for) >= self._most:
-                raise TooManyStuckCallsError(TOO_MANY % self.left_behind)
-            self._waited_for.add(outcome)
+        call = self.start(function, late)
         try:
-            yield
+            call.wait(seconds)
         finally:
-            with self._lock:
-                self._waited_for.discard(outcome)
-
-    def _missed(self, seconds: float) -> NoAnswerError:
-        if self._stopped:
-            return StoppedError(STOPPED)
-        return DeadlineError(f"no answer within {seconds:g} s")
-
-    def _work(
-        self,
-        function: Callable[[], T],
-        outcome: "futures.Future[T]",
-        abandoned: Callable[[T | None], None],
-    ) -> None:
-        result = None
-        try:
-            result = function()
-            outcome.set_result(result)
-        except futures.InvalidStateError:
-            self._finish_late(result, abandoned)
-        except Exception as error:
-            try:
-                outcome.set_exception(error)
-            except futures.InvalidStateError:
-                self._finish_late(None, abandoned)
-
-    def _finish_late(self, result: T | None, abandoned: Callable[[T | None], None]) -> None:
-        try:
-            abandoned(result)
-        finally:
-            with self._lock:
-                self.left_behind -= 1
+            left = call.leave()
+        if left:
+            raise DeadlineError(f"no answer within {seconds:g} s")
+        return call.result()

@@ -10,10 +10,11 @@ LIBVIRT_OPTS: list[cfg.Opt] = [
         "mem_stats_period_seconds",
         default=10,
         help="Period in seconds at which each guest's balloon driver reports its "
-        "memory statistics. The polling agent sets it, live, on every running "
-        "domain that has another one. Zero or a negative value means that no guest "
-        "is changed; what guests report all the same is still collected. Same "
-        "option as Nova's.",
+        "memory statistics. This is Nova's option with Nova's meaning. The polling "
+        "agent sets the period on running instances. If the option is set in a "
+        "configuration file, every instance gets this period. If it is only the "
+        "default, an instance keeps a period that it has, and gets this one if it "
+        "has none. At zero or below no instance is changed.",
     ),
 ]
 
@@ -22,9 +23,33 @@ MEMBALLOON_OPTS: list[cfg.Opt] = [
         "libvirt_timeout",
         default=5.0,
         min=0.1,
-        help="Longest time in seconds that the polling agent waits for one answer "
-        "of libvirt. A call that takes longer is left behind, and the other guests "
-        "are read on a new connection.",
+        help="Longest time in seconds that the polling agent works at libvirt in one "
+        "polling cycle. The cycle then ends with the guests that were read, and the "
+        "others come first in the next one. Most of the time is for reading, the "
+        "rest for setting periods.",
+    ),
+    cfg.IntOpt(
+        "most_stuck_calls",
+        default=4,
+        min=1,
+        help="How many calls may be stuck at QEMU processes of this host before no "
+        "guest is asked any more. The calls of every libvirt client count. Each one "
+        "holds a worker of libvirtd, which has 20 for all clients (max_workers in "
+        "libvirtd.conf).",
+    ),
+    cfg.BoolOpt(
+        "set_periods",
+        default=True,
+        help="Whether the polling agent sets the statistics period of instances. If "
+        "this is false, the agent never opens a read-write connection to libvirt.",
+    ),
+    cfg.FloatOpt(
+        "boot_seconds",
+        default=120.0,
+        min=0.0,
+        help="Time in seconds after its start for which an instance that has not "
+        "reported yet counts as booting, before the log says that its guest has no "
+        "driver.",
     ),
 ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide whether a domain's statistics period needs setting, and have it set."""
+"""Keep the statistics periods of the domains as the configuration wants them."""
 
 import contextlib
 import dataclasses
@@ -7,19 +7,29 @@ import logging
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 
-from ceilometer_memballoon.domain_xml import Balloon, parse_balloon
+from ceilometer_memballoon.domain_xml import DomainFacts, parse_domain
 from ceilometer_memballoon.errors import (
+    DeadlineError,
     DomainError,
     DomainGoneError,
     NoAnswerError,
+    StoppedError,
     WriteRefusedError,
 )
-from ceilometer_memballoon.host import Host, Record, Writer
+from ceilometer_memballoon.host import Host, Writer
+from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.problem_log import ProblemLog
+from ceilometer_memballoon.record import Boot, Record
 
-#: Seconds for which a host that refused to write is not asked again: each attempt
-#: is an error in libvirtd's own log.
+#: Seconds for which a host or a domain that refused a write is not asked again. Each
+#: attempt is an error in libvirtd's own log.
 REFUSAL_SECONDS = 600
+#: Refusals in a row after which the whole host is taken to refuse.
+MOST_REFUSALS = 3
+#: Seconds for which a domain that gave no answer, or an error, is left alone.
+RETRY_SECONDS = 60
+#: Seconds that one question about one domain may take. Healthy ones take milliseconds.
+CALL_SECONDS = 1.0
 
 #: What the log's messages may be about, besides a boot of a domain.
 LIBVIRT = "libvirt"
@@ -32,52 +42,63 @@ REFUSED = (
 
 
 class PeriodKeeper:
-    """Keeps the domains' periods at the option's value, and remembers their balloons."""
+    """Knows what each domain's XML says, and sets the periods that have to change."""
 
     def __init__(
-        self, host: Host, period: int, monotonic: Callable[[], float] = time.monotonic
+        self, host: Host, rule: PeriodRule, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """period: the option's value in seconds; at zero or below no guest is changed."""
+        """rule: which periods have to change."""
         self._host = host
-        self._period = period
+        self._rule = rule
         self._monotonic = monotonic
         self._problems = ProblemLog()
-        self._balloons: dict[tuple[str, int], Balloon] = {}
-        self._refused: set[tuple[str, int]] = set()
+        self._facts: dict[Boot, DomainFacts] = {}
+        self._asked: dict[Boot, float] = {}
+        self._not_before: dict[Boot, float] = {}
         self._refused_until = 0.0
 
-    def balloon(self, record: Record) -> Balloon | None:
-        """The domain's balloon as last seen, None as long as it is not known."""
-        return self._balloons.get(record.boot)
+    def facts(self, record: Record) -> DomainFacts | None:
+        """What the domain's XML said when it was last read; None if it was not read yet."""
+        return self._facts.get(record.boot)
 
     def expected(self, record: Record) -> int:
-        """Seconds there ought to be between two reports: the option's, else the domain's own."""
-        balloon = self.balloon(record)
-        return self._period if self._period > 0 or balloon is None else balloon.period
+        """Seconds between two reports of the guest, 0 if it is not to report or not known.
+
+        A period that the guest has counts. The option's counts until the XML was read.
+        """
+        facts = self.facts(record)
+        if facts is not None:
+            return facts.balloon.period
+        return self._rule.period if self._rule.is_usable else 0
 
     def ensure(
         self,
-        records: Sequence[Record],
+        running: Sequence[Record],
         suspects: Container[str],
         end: float,
         *,
         enable: bool = True,
     ) -> set[str]:
-        """Set the periods that differ from the option's; the uuids of those set now.
+        """Set the periods that have to change. Returns the uuids of the domains set now.
 
-        Looked at are domains not seen since they booted, and the suspects, given by
-        uuid; with enable at False that is all. Nothing is begun after the end, a
-        monotonic time: the rest is for the next cycle, as is all that libvirt does not
-        answer.
+        running: all running domains; only those that were read in this cycle are asked.
+        suspects: uuids of those whose XML has to be read again, because their guests do
+        not report as they should. enable: False only reads the XML. Nothing is begun
+        after ``end``, in monotonic seconds. The domains that were left out come first in
+        the next cycle.
         """
-        self._forget_all_but(records)
+        self._forget_all_but(running)
         done: set[str] = set()
+        readable = sorted(
+            (record for record in running if record.is_read and self._is_due(record)),
+            key=lambda record: self._asked.get(record.boot, 0.0),
+        )
         try:
-            for record in records:
-                if self._monotonic() < end and self._is_to_be_seen(record, suspects):
-                    self._look(record)
-            wanting = [record for record in records if enable and self._differs(record)]
-            if wanting and self._monotonic() >= self._refused_until:
+            for record in readable:
+                if self._monotonic() < end and self._has_to_be_seen(record, suspects):
+                    self._read_facts(record, end)
+            wanting = [r for r in readable if self._is_due(r) and self._has_to_be_set(r)]
+            if enable and wanting and self._monotonic() >= self._refused_until:
                 self._set_all(wanting, end, done)
         except NoAnswerError as error:
             self._problems.log(LIBVIRT, logging.WARNING, "Periods not checked: %s", error)
@@ -85,75 +106,84 @@ class PeriodKeeper:
             self._problems.clear(LIBVIRT)
         return done
 
-    def _forget_all_but(self, records: Sequence[Record]) -> None:
-        boots = {record.boot for record in records}
-        self._balloons = {boot: b for boot, b in self._balloons.items() if boot in boots}
-        self._refused &= boots
+    def _forget_all_but(self, running: Sequence[Record]) -> None:
+        boots = {record.boot for record in running}
+        for known in (self._facts, self._asked, self._not_before):
+            for boot in known.keys() - boots:
+                del known[boot]
         self._problems.forget_all_but({LIBVIRT, WRITE_ACCESS, *boots})
 
-    def _is_to_be_seen(self, record: Record, suspects: Container[str]) -> bool:
-        known = self.balloon(record)
+    def _is_due(self, record: Record) -> bool:
+        return self._monotonic() >= self._not_before.get(record.boot, 0.0)
+
+    def _has_to_be_seen(self, record: Record, suspects: Container[str]) -> bool:
+        facts = self.facts(record)
         # A balloon device cannot be plugged in later.
-        return known is None or (known.is_virtio and record.uuid in suspects)
+        return facts is None or (facts.balloon.is_virtio and record.uuid in suspects)
 
-    def _look(self, record: Record) -> None:
-        with self._trouble_with(record, "Live XML of %s cannot be read: %s"):
-            self._balloons[record.boot] = parse_balloon(self._host.live_xml(record))
+    def _has_to_be_set(self, record: Record) -> bool:
+        facts = self.facts(record)
+        return facts is not None and self._rule.changes(facts)
 
-    def _differs(self, record: Record) -> bool:
-        """Whether the domain is to be set; not one that would have to be waited for."""
-        balloon = self.balloon(record)
-        return (
-            self._period > 0
-            and not record.busy
-            and balloon is not None
-            and balloon.is_virtio
-            and balloon.period != self._period
-        )
+    def _read_facts(self, record: Record, end: float) -> None:
+        with self._trouble_with(record, "Live XML of instance %s cannot be read: %s"):
+            xml = self._host.live_xml(record, self._seconds(end))
+            self._facts[record.boot] = parse_domain(xml)
 
     def _set_all(self, records: Sequence[Record], end: float, done: set[str]) -> None:
-        # Setting takes a MODIFY job, which waits behind a migration, save or backup.
-        free = [record for record in records if not self._has_job(record)]
-        if not free:
-            return
-        # libvirt's access control can refuse one domain alone: the others come first.
-        free.sort(key=lambda record: record.boot in self._refused)
+        refusals = 0
         try:
-            with self._host.writer() as writer:
-                for record in free:
-                    if self._monotonic() < end and self._set(writer, record):
-                        done.add(record.uuid)
+            with self._host.writer(self._seconds(end)) as writer:
+                for record in records:
+                    if self._monotonic() >= end:
+                        return
+                    try:
+                        if self._set(writer, record, end):
+                            done.add(record.uuid)
+                            refusals = 0
+                    except WriteRefusedError:
+                        # libvirt's access control can refuse one domain alone.
+                        refusals += 1
+                        if refusals >= MOST_REFUSALS or len(records) == 1:
+                            raise
         except WriteRefusedError as error:
             self._refused_until = self._monotonic() + REFUSAL_SECONDS
             self._problems.log(WRITE_ACCESS, logging.WARNING, REFUSED, error)
         else:
             self._problems.clear(WRITE_ACCESS, "Statistics periods can be set again.")
 
-    def _has_job(self, record: Record) -> bool:
-        with self._trouble_with(record, "Jobs of %s cannot be read: %s"):
-            return self._host.has_job(record)
-        return True
-
-    def _set(self, writer: Writer, record: Record) -> bool:
-        with self._trouble_with(record, "Statistics period of %s cannot be set: %s"):
-            try:
-                writer.set_period(record, self._period)
-            except WriteRefusedError:
-                self._refused.add(record.boot)
-                raise
-            known = self._balloons[record.boot]
-            self._balloons[record.boot] = dataclasses.replace(known, period=self._period)
+    def _set(self, writer: Writer, record: Record, end: float) -> bool:
+        with self._trouble_with(record, "Statistics period of instance %s cannot be set: %s"):
+            # Setting waits behind a migration, save or backup.
+            if self._host.has_job(record, self._seconds(end)):
+                return False
+            writer.set_period(record, self._rule.period, self._seconds(end))
+            self._facts[record.boot] = _with_period(self._facts[record.boot], self._rule.period)
             return True
         return False
 
+    def _seconds(self, end: float) -> float:
+        return max(min(CALL_SECONDS, end - self._monotonic()), 0.05)
+
     @contextlib.contextmanager
     def _trouble_with(self, record: Record, message: str) -> Iterator[None]:
-        """One domain's trouble is logged and goes no further."""
+        """Log one domain's trouble, and leave the domain alone for a while."""
+        self._asked[record.boot] = self._monotonic()
         try:
             yield
         except DomainGoneError as error:
             self._problems.log(record.boot, logging.DEBUG, message, record.uuid, error)
-        except DomainError as error:
+        except StoppedError:
+            raise
+        except WriteRefusedError:
+            self._not_before[record.boot] = self._monotonic() + REFUSAL_SECONDS
+            raise
+        except (DomainError, DeadlineError) as error:
+            self._not_before[record.boot] = self._monotonic() + RETRY_SECONDS
             self._problems.log(record.boot, logging.WARNING, message, record.uuid, error)
         else:
             self._problems.clear(record.boot)
+
+
+def _with_period(facts: DomainFacts, period: int) -> DomainFacts:
+    return dataclasses.replace(facts, balloon=dataclasses.replace(facts.balloon, period=period))

@@ -21,15 +21,19 @@ class ProblemLog:
         message: str,
         *arguments: object,
         trace: bool = False,
+        once: bool = False,
     ) -> None:
         """Log the message unless it is the last one about this subject.
 
         about: the subject. message: a constant template with %s for each argument.
-        trace: log the exception's traceback as well. Control characters in the
-        arguments are escaped, so that a guest's name cannot forge a line of the log.
+        trace: log the exception's traceback as well. once: log nothing if the subject
+        already has a problem. Control characters in the arguments are escaped, so that
+        a guest's name cannot forge a line of the log.
         """
         shown = tuple(printable(argument) for argument in arguments)
         text = message % shown
+        if once and about in self._last:
+            return
         if self._last.get(about) != text:
             self._last[about] = text
             LOG.log(level, message, *shown, exc_info=trace)

@@ -44,6 +44,7 @@ class Reason(enum.Enum):
     NOT_ASKED = "not asked"
     CRASHED = "crashed"
     IO_ERROR = "I/O error"
+    READ_ERROR = "read error"
 
 
 #: What the reason means and what the operator can do about it.
@@ -74,6 +75,8 @@ REMEDIES = {
     "or hard-reboot the instance.",
     Reason.IO_ERROR: "QEMU paused the guest because its storage failed. Repair the storage, "
     "then resume the guest with 'virsh resume'.",
+    Reason.READ_ERROR: "libvirt reported an error when it was asked for this domain. The agent's "
+    "log has the error.",
 }
 
 
@@ -140,6 +143,22 @@ def stats_of_bulk(fields: Mapping[str, int]) -> dict[str, int]:
     if "current" in stats:
         stats["actual"] = stats.pop("current")
     return stats
+
+
+def run_state(state: int, reason: int) -> RunState:
+    """STUB"""
+    if state == 6:
+        return RunState.CRASHED
+    if state == 3 and reason == 5:
+        return RunState.IO_ERROR
+    return RunState.PAUSED if state in (3, 7) else RunState.RUNNING
+
+
+def last_report(stats: Stats) -> float | None:
+    """STUB"""
+    if any(n not in (*HOST_STATS, "last_update") for n in stats):
+        return stats.get("last_update") or None
+    return None
 
 
 #: The verdict on a domain whose processors do not run and whose statistics are not fresh.

@@ -7,7 +7,7 @@ from oslo_upgradecheck.upgradecheck import Code, Result
 
 from ceilometer_memballoon.cli.columns import OK
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
-from ceilometer_memballoon.cli.node import Guest, Node
+from ceilometer_memballoon.cli.node import SECONDS, Guest, Node
 from ceilometer_memballoon.errors import (
     CommandError,
     DomainError,
@@ -49,7 +49,7 @@ def read_access(installation: Installation) -> Result:
 
 def write_access(installation: Installation) -> Result:
     """Whether a period can be set, as far as that can be found out without a change."""
-    if not getattr(installation.conf.memballoon, "set_periods", True):
+    if not installation.node.rule.may_set:
         return Result(Code.SUCCESS, "Not needed: [memballoon] set_periods is false.")
     if installation.period <= 0:
         return Result(Code.SUCCESS, f"Not needed: [libvirt] {PERIOD} is {installation.period}.")
@@ -62,13 +62,13 @@ def write_access(installation: Installation) -> Result:
 
 def _try_to_write(node: Node, guests: list[Guest]) -> Result:
     """Set a period to what it is: only that shows whether access control allows it."""
-    with node.host.writer() as writer:
+    with node.host.writer(SECONDS) as writer:
         for guest in filter(_can_be_tried, guests):
             assert guest.period is not None
             try:
-                if node.host.has_job(guest.seen.record):
+                if node.host.has_job(guest.seen.record, SECONDS):
                     continue
-                writer.set_period(guest.seen.record, guest.period)
+                writer.set_period(guest.seen.record, guest.period, SECONDS)
             except (DomainGoneError, DomainError):
                 continue
             return Result(Code.SUCCESS, TRIED.format(guest.label, guest.period))

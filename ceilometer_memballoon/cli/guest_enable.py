@@ -10,7 +10,7 @@ from typing import Any
 from cliff import lister
 
 from ceilometer_memballoon.cli.columns import Cell, Name
-from ceilometer_memballoon.cli.node import Guest, Node, named
+from ceilometer_memballoon.cli.node import SECONDS, Guest, Node, named
 from ceilometer_memballoon.errors import (
     CommandError,
     DomainError,
@@ -20,6 +20,7 @@ from ceilometer_memballoon.errors import (
     WriteRefusedError,
 )
 from ceilometer_memballoon.host import Writer
+from ceilometer_memballoon.period_rule import MOST_SECONDS
 from ceilometer_memballoon.problem_log import printable
 from ceilometer_memballoon.reading import Reason
 
@@ -68,7 +69,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
     def _enable(self, node: Node, guests: list[Guest]) -> list[str]:
         results = []
         try:
-            with node.host.writer() as writer:
+            with node.host.writer(SECONDS) as writer:
                 for number, guest in enumerate(guests, 1):
                     _progress(f"{number} of {len(guests)}: {guest.seen.record.uuid}")
                     results.append(self._enable_one(node, writer, guest))
@@ -86,10 +87,12 @@ class Enable(lister.Lister):  # type: ignore[misc]
             return f"left alone: {reason.value}"
         if guest.period == node.period:
             return f"is at {node.period} s already"
+        if guest.period is not None and not node.rule.differs(guest.period):
+            return f"keeps its {guest.period} s, because the option is only a default"
         try:
-            if node.host.has_job(guest.seen.record):
+            if node.host.has_job(guest.seen.record, SECONDS):
                 raise DomainError("a migration, save, dump or backup is under way; try again later")
-            writer.set_period(guest.seen.record, node.period)
+            writer.set_period(guest.seen.record, node.period, SECONDS)
         except (DomainGoneError, DomainError, WriteRefusedError, NoAnswerError) as error:
             self._failures += 1
             return f"not set: {error}"
@@ -106,10 +109,10 @@ def _answer(node: Node, guest: Guest) -> str:
 
 
 def _chosen(node: Node, arguments: argparse.Namespace) -> list[Guest]:
-    if node.period <= 0:
+    if not node.rule.is_usable:
         raise CommandError(
-            f"[libvirt] mem_stats_period_seconds is {node.period}, so statistics are to stay "
-            "off; set it above zero in the agent's configuration"
+            f"[libvirt] mem_stats_period_seconds is {node.period}, so no period can be set; "
+            f"set it above zero, and to {MOST_SECONDS} at most, in the agent's configuration"
         )
     guests = node.guests()
     if not arguments.all:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compute node and its guests, as the node's polling agent sees them."""
 
+import contextlib
 import dataclasses
 import logging
 from typing import Any
@@ -10,34 +11,34 @@ from ceilometer_memballoon import host as libvirt_host
 from ceilometer_memballoon.cli.columns import OK
 from ceilometer_memballoon.cli.configuration import Configuration
 from ceilometer_memballoon.collector import Collector, Observation
-from ceilometer_memballoon.domain_xml import DomainFacts, parse_domain
-from ceilometer_memballoon.errors import (
-    CommandError,
-    DomainError,
-    DomainGoneError,
-    NoAnswerError,
-)
+from ceilometer_memballoon.domain_xml import name_in_metadata
+from ceilometer_memballoon.errors import CommandError, DomainError, NoAnswerError
 from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.meters import METERS
+from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.problem_log import printable
+from ceilometer_memballoon.reading import RunState, run_state
 
 #: cliff shows what is logged at this level, in one line, on the terminal.
 LOG = logging.getLogger("cliff")
 
+#: Seconds that one question to libvirt may take, besides reading all guests.
+SECONDS = 1.0
+STATES = {
+    RunState.RUNNING: "running",
+    RunState.PAUSED: "paused",
+    RunState.IO_ERROR: "paused by an I/O error",
+    RunState.CRASHED: "crashed",
+}
 NOT_REACHED = "{}; is libvirtd running, and may this user reach it? See [DEFAULT] libvirt_uri"
 
 
 @dataclasses.dataclass(frozen=True)
 class Guest:
-    """An observation, and what the domain's XML says; facts: None where it was not read."""
+    """An observation. name: what its user called the instance, None if unknown."""
 
     seen: Observation
-    facts: DomainFacts | None
-
-    @property
-    def name(self) -> str | None:
-        """What its user called the instance; None if unknown."""
-        return None if self.facts is None else self.facts.display_name
+    name: str | None
 
     @property
     def label(self) -> str:
@@ -47,7 +48,8 @@ class Guest:
     @property
     def rss_lacks(self) -> str | None:
         """Which of its memory does not count in memory.resident; None if all does."""
-        lacks = () if self.facts is None else self.facts.rss_excludes
+        facts = self.seen.facts
+        lacks = () if facts is None else facts.rss_excludes
         return ", ".join(lacks) or None
 
     @property
@@ -58,8 +60,8 @@ class Guest:
 
     @property
     def state(self) -> str:
-        """Whether it runs, in one word."""
-        return "paused" if self.seen.record.paused else "running"
+        """Whether it runs, in words."""
+        return STATES[run_state(self.seen.record.state, self.seen.record.state_reason)]
 
     @property
     def period(self) -> int | None:
@@ -90,7 +92,7 @@ class Node:
         conf: Any = configuration.conf
         if configuration.problem:
             LOG.warning(configuration.problem)
-        self.period: int = conf.libvirt.mem_stats_period_seconds
+        self.rule: PeriodRule = collectors.rule_of(conf)
         self.host: Host = libvirt_host.from_conf(conf)
         self.collector: Collector = collectors.from_conf(conf, self.host)
 
@@ -104,17 +106,29 @@ class Node:
             seen = self.collector.observe(enable=False)
         except NoAnswerError as error:
             raise CommandError(NOT_REACHED.format(error)) from error
-        return [Guest(one, self._facts(one)) for one in sorted(seen, key=lambda o: o.record.name)]
+        names = self._names(seen)
+        return [
+            Guest(one, names.get(one.record.uuid))
+            for one in sorted(seen, key=lambda one: one.record.name)
+        ]
+
+    @property
+    def period(self) -> int:
+        """The option's statistics period in seconds."""
+        return self.rule.period
 
     def guest(self, word: str) -> Guest:
         """The guest with that name, uuid or unique prefix of a uuid. Raises CommandError."""
         return named(word, self.guests())
 
-    def _facts(self, seen: Observation) -> DomainFacts | None:
-        try:
-            return parse_domain(self.host.live_xml(seen.record))
-        except (NoAnswerError, DomainGoneError, DomainError):
-            return None
+    def _names(self, seen: list[Observation]) -> dict[str, str | None]:
+        names = {o.record.uuid: o.facts.display_name for o in seen if o.facts is not None}
+        # The XML of a guest that was not read may have to wait for it. Its metadata do not.
+        unknown = [one.record for one in seen if one.facts is None]
+        with contextlib.suppress(NoAnswerError, DomainError):
+            for boot, xml in self.host.nova_metadata(unknown, SECONDS).items():
+                names[boot[0]] = name_in_metadata(xml)
+        return names
 
 
 def named(word: str, guests: list[Guest]) -> Guest:

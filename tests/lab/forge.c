@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/version.h>
 #include <linux/virtio.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_config.h>
@@ -51,10 +52,25 @@ static void ignored(struct virtqueue *queue)
 {
 }
 
-static int probe(struct virtio_device *device)
+static int find_queues(struct virtio_device *device, struct virtqueue *queues[])
 {
+/* Linux 6.11 replaced the two arrays by one of structures. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	static struct virtqueue_info info[QUEUES] = {
+		{ "inflate", ignored }, { "deflate", ignored }, { "stats", asked },
+	};
+
+	return virtio_find_vqs(device, QUEUES, queues, info, NULL);
+#else
 	static vq_callback_t *callbacks[QUEUES] = { ignored, ignored, asked };
 	static const char *const names[QUEUES] = { "inflate", "deflate", "stats" };
+
+	return virtio_find_vqs(device, QUEUES, queues, callbacks, names, NULL);
+#endif
+}
+
+static int probe(struct virtio_device *device)
+{
 	struct virtqueue *queues[QUEUES];
 	int error;
 
@@ -62,7 +78,7 @@ static int probe(struct virtio_device *device)
 	answer = kcalloc(TAGS, sizeof(*answer), GFP_KERNEL);
 	if (!answer)
 		return -ENOMEM;
-	error = virtio_find_vqs(device, QUEUES, queues, callbacks, names, NULL);
+	error = find_queues(device, queues);
 	if (error) {
 		kfree(answer);
 		return error;

@@ -14,6 +14,7 @@ import libvirt
 
 from tests.lab import nova
 from tests.lab.hypervisor import Hypervisor
+from tests.lab.image import Image
 from tests.lab.waiting import wait_for
 
 BOOT_SECONDS = 120
@@ -28,7 +29,9 @@ TAGS = (
     "unused", "available", "usable", "disk_caches",
 )  # fmt: skip
 
-#: What Nova 34 writes, less what Ceilometer does not read.
+IMAGE = "6c3a1f58-0d2b-4e79-9a64-5b8c7d1e2f30"
+
+#: What Nova 34 writes of an instance without a port.
 METADATA = """
     <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
       <nova:package version="34.0.0"/>
@@ -42,10 +45,21 @@ METADATA = """
         <nova:vcpus>1</nova:vcpus>
         <nova:extraSpecs/>
       </nova:flavor>
+      <nova:image uuid="{image}">
+        <nova:containerFormat>bare</nova:containerFormat>
+        <nova:diskFormat>raw</nova:diskFormat>
+        <nova:minDisk>1</nova:minDisk>
+        <nova:minRam>0</nova:minRam>
+        <nova:properties>
+          <nova:property name="os_command_line">console=ttyS0 quiet</nova:property>
+        </nova:properties>
+      </nova:image>
       <nova:owner>
         <nova:user uuid="{user}">lab</nova:user>
         <nova:project uuid="{project}">lab</nova:project>
       </nova:owner>
+      <nova:root type="image" uuid="{image}"/>
+      <nova:ports/>
     </nova:instance>
 """
 
@@ -70,7 +84,7 @@ DOMAIN = """
     <emulator>{emulator}</emulator>
     <serial type="file"><source path="{folder}/{name}.log"/><target port="0"/></serial>
     <serial type="unix"><source mode="bind" path="{folder}/{name}.sock"/><target port="1"/></serial>
-    <memballoon model={model}>{stats}</memballoon>
+    <memballoon model={model} autodeflate="on" freePageReporting="on">{stats}</memballoon>
   </devices>
 </domain>
 """
@@ -84,7 +98,8 @@ class Guest:
     for a balloon without one; driver: whether the guest loads virtio_balloon;
     model: the memballoon's; memory: MiB, below 96 the guest does not boot;
     paused: started but never run; forge: whether it can forge its statistics;
-    emulator: the program that runs it; server_group: what Nova says of it.
+    emulator: the program that runs it; server_group: what Nova says of it;
+    suite: the Debian release of its kernel, None for this machine's.
     """
 
     def __init__(
@@ -101,6 +116,7 @@ class Guest:
         forge: bool = False,
         emulator: str = "/usr/bin/qemu-system-x86_64",
         server_group: str | None = None,
+        suite: str | None = None,
     ) -> None:
         self.hypervisor = hypervisor
         self.name = name
@@ -110,7 +126,8 @@ class Guest:
         if server_group is not None:
             nova.server_groups[self.uuid] = server_group
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
-        xml = self._xml(period, driver, model, forge, emulator)
+        image = hypervisor.image(forge=forge, suite=suite)
+        xml = self._xml(period, driver, model, image, emulator)
         hypervisor.connection.createXML(xml, flags)
 
     @property
@@ -139,14 +156,27 @@ class Guest:
         )
         return self
 
-    def command(self, *words: str | int, answered: bool = True) -> None:
-        """Have the guest do one of init.sh's commands; wait for its answer if it gives one."""
+    def command(self, *words: str | int, answered: bool = True) -> list[str]:
+        """Have the guest do one of init.sh's commands; wait for its answer if it gives one.
+
+        Returns the lines that the command prints. Raises RuntimeError if it fails.
+        """
+        printed: list[str] = []
         with socket.socket(socket.AF_UNIX) as port:
             port.settimeout(COMMAND_SECONDS)
             port.connect(str(self.hypervisor.folder / f"{self.name}.sock"))
             port.sendall(" ".join(map(str, words)).encode() + b"\n")
-            if answered and (answer := port.makefile().readline().strip()) != "done":
-                raise RuntimeError(f"{self.name}: {words}: {answer}")
+            lines = port.makefile()
+            while answered and (line := lines.readline().strip()) != "done":
+                if line in {"failed", ""}:
+                    raise RuntimeError(f"{self.name}: {words}: {printed} {line}")
+                printed.append(line)
+        return printed
+
+    def meminfo(self) -> dict[str, int]:
+        """Return the guest's own /proc/meminfo: value in KiB by name."""
+        lines = (line.split() for line in self.command("meminfo"))
+        return {words[0].rstrip(":"): int(words[1]) for words in lines}
 
     def take(self, mebibytes: int) -> None:
         """Make the guest use this much more memory."""
@@ -215,10 +245,15 @@ class Guest:
     def _console_text(self) -> str:
         return self.console.read_text(errors="replace") if self.console.exists() else ""
 
-    def _xml(self, period: int | None, driver: bool, model: str, forge: bool, emulator: str) -> str:
-        image = self.hypervisor.image(forge=forge)
+    def _xml(
+        self, period: int | None, driver: bool, model: str, image: Image, emulator: str
+    ) -> str:
         metadata = METADATA.format(
-            display_name=escape(self.display_name), memory=self.memory, user=USER, project=PROJECT
+            display_name=escape(self.display_name),
+            memory=self.memory,
+            user=USER,
+            project=PROJECT,
+            image=IMAGE,
         )
         return DOMAIN.format(
             name=self.name,

@@ -93,9 +93,9 @@ class Hypervisor:
         return self._connection
 
     @functools.cache  # noqa: B019  # one lab's life is a session's
-    def image(self, *, forge: bool = False) -> lab_image.Image:
+    def image(self, *, forge: bool = False, suite: str | None = None) -> lab_image.Image:
         """What guests boot from, in a folder that QEMU can read; as image.build()."""
-        image = lab_image.build(forge=forge)
+        image = lab_image.build(forge=forge, suite=suite)
         folder = pathlib.Path(tempfile.mkdtemp(prefix="image-", dir=self.folder))
         folder.chmod(0o755)
         files = [shutil.copy(file, folder) for file in (image.kernel, image.initramfs)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build the guest: Debian's cloud kernel and an initramfs of busybox.
+"""Build what a guest boots from: a Debian cloud kernel and an initramfs of busybox.
 
 Nothing is installed: the packages of the kernel, and of its headers for a guest
 that forges statistics, are downloaded and unpacked.  The result is kept in a cache
@@ -10,25 +10,32 @@ import dataclasses
 import functools
 import gzip
 import hashlib
-import os
+import lzma
 import pathlib
-import re
 import shutil
 import subprocess
 import tempfile
+
+from tests.lab.packages import Apt, cache_dir, put, run, unpacked
+
+__all__ = ["Image", "build", "cache_dir", "unpacked"]
 
 INIT = pathlib.Path(__file__).with_name("init.sh")
 FORGE = pathlib.Path(__file__).with_name("forge.c")
 BUSYBOX = pathlib.Path("/bin/busybox")
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
+#: The balloon driver and what it depends on, of which newer kernels have some built in.
+BALLOON = "virtio_balloon"
 MODULES = (
     "virtio_ring",
     "virtio",
     "virtio_pci_legacy_dev",
     "virtio_pci_modern_dev",
     "virtio_pci",
-    "virtio_balloon",
+    BALLOON,
 )
+#: How to read a module file, by its last suffix.
+UNPACK_MODULE = {".ko": bytes, ".xz": lzma.decompress}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,20 +46,16 @@ class Image:
     initramfs: pathlib.Path
 
 
-def cache_dir() -> pathlib.Path:
-    """Where built images are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "ceilometer-memballoon"
-
-
 @functools.cache
-def build(*, forge: bool = False) -> Image:
-    """The image, built if the cache does not have it.
+def build(*, forge: bool = False, suite: str | None = None) -> Image:
+    """Return the image, and build it if the cache does not have it.
 
-    forge: with the kernel module of forge.c, whose building takes headers and make.
-    Raises subprocess.CalledProcessError or TimeoutExpired when a package cannot be had.
+    forge: with the kernel module of forge.c, which needs kernel headers and make to
+    build; suite: the Debian release of the kernel, None for the machine's own. Raises
+    subprocess.CalledProcessError or TimeoutExpired when a package cannot be downloaded.
     """
-    package = _kernel_package()
+    apt = Apt(suite)
+    package = apt.dependency(KERNEL_PACKAGE, r"linux-image-\S+")
     recipe = hashlib.sha256(INIT.read_bytes() + BUSYBOX.read_bytes() + "".join(MODULES).encode())
     if forge:
         recipe.update(FORGE.read_bytes())
@@ -60,52 +63,17 @@ def build(*, forge: bool = False) -> Image:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            _build_into(pathlib.Path(scratch) / "image", package, forge)
-            _put(pathlib.Path(scratch) / "image", target)
+            _build_into(pathlib.Path(scratch) / "image", apt, package, forge)
+            put(pathlib.Path(scratch) / "image", target)
     return Image(target / "vmlinuz", target / "initramfs")
 
 
-@functools.cache
-def unpacked(package: str) -> pathlib.Path:
-    """The folder that holds what a Debian package would install, which is not installed.
-
-    Kept in the cache by the package's name. Raises as build().
-    """
-    target = cache_dir() / package
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            _put(_unpack(pathlib.Path(scratch) / "work", target.name), target)
-    return target
-
-
-def _put(built: pathlib.Path, target: pathlib.Path) -> None:
-    """Rename into place whole: an interrupted build leaves no half of it."""
-    try:
-        built.rename(target)
-    except OSError:
-        # Another process may have built the same in the meantime.
-        if not target.exists():
-            raise
-
-
-def _kernel_package() -> str:
-    """The package behind Debian's metapackage, e.g. linux-image-6.1.0-1-cloud-amd64."""
-    return _dependency(KERNEL_PACKAGE, r"linux-image-\S+")
-
-
-def _dependency(package: str, pattern: str) -> str:
-    depends = _output("apt-cache", "depends", "--important", package)
-    match = re.search(f"Depends: ({pattern})", depends)
-    if match is None:
-        raise RuntimeError(f"apt knows no {package}: run 'apt-get update'")
-    return match.group(1)
-
-
-def _build_into(target: pathlib.Path, package: str, forge: bool) -> None:
+def _build_into(target: pathlib.Path, apt: Apt, package: str, forge: bool) -> None:
     work = target.with_name("work")
-    unpacked = _unpack(work, package)
-    (kernel,) = unpacked.glob("boot/vmlinuz-*")
+    # From Debian 14 on the image package is empty and depends on its parts.
+    parts = apt.dependencies(package, r"linux-(?:binary|modules)-\S+")
+    files = apt.unpack(work, package, *parts)
+    (kernel,) = [*files.glob("boot/vmlinuz-*"), *files.glob("usr/lib/modules/*/vmlinuz")]
     target.mkdir()
     shutil.copy(kernel, target / "vmlinuz")
     root = work / "root"
@@ -114,34 +82,41 @@ def _build_into(target: pathlib.Path, package: str, forge: bool) -> None:
     shutil.copy(BUSYBOX, root / "bin/busybox")
     shutil.copy(INIT, root / "init")
     (root / "init").chmod(0o755)
-    for module in MODULES:
-        (file,) = unpacked.glob(f"lib/modules/**/{module}.ko")
-        shutil.copy(file, root / "modules")
+    _copy_modules(files, root / "modules")
     if forge:
-        shutil.copy(_module(work / "forge", package), root / "modules")
+        shutil.copy(_build_forge(work / "forge", apt, package), root / "modules")
     (target / "initramfs").write_bytes(gzip.compress(_archive(root), compresslevel=6))
 
 
-def _unpack(work: pathlib.Path, *packages: str) -> pathlib.Path:
-    """The folder that holds what these packages would install."""
-    work.mkdir()
-    _output("apt-get", "download", *packages, cwd=work)
-    for package in work.glob("*.deb"):
-        _output("dpkg-deb", "-x", package.name, "unpacked", cwd=work)
-    return work / "unpacked"
+def _copy_modules(files: pathlib.Path, target: pathlib.Path) -> None:
+    """Copy the kernel's modules of MODULES, uncompressed.
+
+    A module that the kernel has built in, or does not know, is left out. The balloon
+    driver must be a module, because the guest loads and unloads it.
+    """
+    for module in MODULES:
+        found = [*files.glob(f"**/modules/*/kernel/**/{module}.ko*")]
+        for file in found:
+            content = UNPACK_MODULE[file.suffix](file.read_bytes())
+            (target / f"{module}.ko").write_bytes(content)
+    if not (target / f"{BALLOON}.ko").exists():
+        raise RuntimeError(f"the kernel has no module {BALLOON}")
 
 
-def _module(work: pathlib.Path, kernel: str) -> pathlib.Path:
-    """The module of forge.c for that kernel."""
+def _build_forge(work: pathlib.Path, apt: Apt, kernel: str) -> pathlib.Path:
+    """Build the module of forge.c for that kernel; the module's path."""
     headers = kernel.replace("linux-image", "linux-headers")
-    common = _dependency(headers, r"linux-headers-\S+-common")
-    unpacked = _unpack(work, headers, common, _dependency(headers, r"linux-kbuild-\S+"))
-    folder = unpacked / "usr/src" / headers
-    # The one absolute path in there: to the other package's Makefile.
-    (folder / "Makefile").write_text(f"include {unpacked}/usr/src/{common}/Makefile\n")
+    common = apt.dependency(headers, r"linux-headers-\S+-common")
+    kbuild = apt.dependency(headers, r"linux-kbuild-\S+")
+    files = apt.unpack(work, headers, common, kbuild)
+    folder = files / "usr/src" / headers
+    # The package's own Makefile includes the other package's by its absolute path.
+    (folder / "Makefile").write_text(f"include {files}/usr/src/{common}/Makefile\n")
     shutil.copy(FORGE, work)
     (work / "Kbuild").write_text(f"obj-m := {FORGE.stem}.o\n")
-    _output("make", "-C", str(folder), f"M={work}", "modules")
+    # Type information for a module needs pahole and the kernel's own, which no package has.
+    options = (f"M={work}", "CONFIG_DEBUG_INFO_BTF_MODULES=")
+    run("make", "-C", str(folder), *options, "modules")
     return work / f"{FORGE.stem}.ko"
 
 
@@ -150,12 +125,5 @@ def _archive(root: pathlib.Path) -> bytes:
     command = [str(BUSYBOX), "cpio", "-o", "-H", "newc"]
     done = subprocess.run(
         command, cwd=root, input=names.encode(), capture_output=True, check=True, timeout=60
-    )
-    return done.stdout
-
-
-def _output(*command: str, cwd: pathlib.Path | None = None) -> str:
-    done = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, check=True, text=True, timeout=300
     )
     return done.stdout

@@ -21,9 +21,10 @@ forge() {
     echo $1 >/sys/module/forge/parameters/values
 }
 
+# What is not there is built into the kernel.
 for module in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci
 do
-    insmod /modules/$module.ko
+    [ ! -e /modules/$module.ko ] || insmod /modules/$module.ko
 done
 grep -q lab.nodriver /proc/cmdline || load_driver
 
@@ -40,6 +41,7 @@ do
         forge) forge $argument ;;
         unload) rmmod virtio_balloon ;;
         reboot) reboot -f ;;
+        meminfo) cat /proc/meminfo >&3 ;;
         panic) echo c >/proc/sysrq-trigger ;;
         *) false ;;
     esac && echo "done" >&3 || echo "failed" >&3

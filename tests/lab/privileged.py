@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 
-from tests.lab import image as lab_image
+from tests.lab import packages
 from tests.lab.hypervisor import Hypervisor
 
 #: The agent's user; in the namespace only.
@@ -18,9 +18,11 @@ USER_ID = 61234
 #: And the user that Debian's libvirtd wants to be there, which runs nothing here.
 QEMU_USER = "libvirt-qemu"
 RULE = pathlib.Path(__file__).parents[2] / "etc/polkit-1/rules.d/60-ceilometer-memballoon.rules"
-#: Has polkit's descriptions of libvirt's rights.
-POLICIES = "libvirt-daemon-system"
 ACTIONS = pathlib.Path("usr/share/polkit-1/actions")
+#: Describe libvirt's rights to polkit. Debian 12 has them in POLICIES; in later releases
+#: libvirt-daemon brings them along.
+LIBVIRT_ACTIONS = "org.libvirt.*.policy"
+POLICIES = "libvirt-daemon-system"
 POLKITD = pathlib.Path("/usr/lib/polkit-1/polkitd")
 
 #: $1: the lab's folder; the rest: libvirtd's command.
@@ -107,8 +109,9 @@ class PrivilegedHypervisor(Hypervisor):
 
     def _configure_polkit(self, root: pathlib.Path) -> None:
         shutil.copytree("/" / ACTIONS, root / ACTIONS)
-        for policy in (lab_image.unpacked(POLICIES) / ACTIONS).iterdir():
-            shutil.copy(policy, root / ACTIONS)
+        if not [*(root / ACTIONS).glob(LIBVIRT_ACTIONS)]:
+            for policy in (packages.unpacked(POLICIES) / ACTIONS).glob(LIBVIRT_ACTIONS):
+                shutil.copy(policy, root / ACTIONS)
         rules = root / "etc/polkit-1/rules.d"
         rules.mkdir(parents=True, exist_ok=True)
         shutil.copy(RULE, rules)

@@ -8,19 +8,65 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ceilometer_memballoon.collector import Collector
+from ceilometer_memballoon.history import History
 from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.period_keeper import PeriodKeeper
+from ceilometer_memballoon.period_rule import PeriodRule
+from ceilometer_memballoon.qemu_process import QemuProcesses
+from ceilometer_memballoon.reader import Reader
 from tests.lab.hypervisor import Hypervisor
 
 TIMEOUT = 5.0
 
 
+class NoProcesses(QemuProcesses):
+    """What a container without the host's processes sees."""
+
+    def halted(self, uuids):
+        return set()
+
+    def started(self, uuid):
+        return None
+
+
+class LabCollector(Collector):
+    """A collector whose host a test can reach."""
+
+    host: Host
+
+
 @pytest.fixture
-def make_collector(hypervisor: Hypervisor) -> Iterator[Callable[..., Collector]]:
-    """Make a collector for the lab; period: the option's, in seconds; ahead: of the clock."""
+def make_collector(hypervisor: Hypervisor) -> Iterator[Callable[..., LabCollector]]:
+    """Make a collector for the lab.
+
+    rule: what the configuration says about periods. ahead: seconds that its clock is
+    ahead. timeout: seconds of a cycle. most_stuck, boot_seconds: as the options.
+    proc: whether it sees the host's processes. uri: another than the lab's.
+    """
     with contextlib.ExitStack() as hosts:
 
-        def make(period: int = 10, ahead: float = 0, timeout: float = TIMEOUT) -> Collector:
-            host = hosts.enter_context(contextlib.closing(Host(hypervisor.uri, timeout)))
-            return Collector(host, period, timeout, clock=lambda: time.time() + ahead)
+        def make(
+            period: int = 10,
+            *,
+            rule: PeriodRule | None = None,
+            ahead: float = 0,
+            timeout: float = TIMEOUT,
+            most_stuck: int = 4,
+            boot_seconds: float = 0,
+            proc: bool = True,
+            uri: str | None = None,
+        ) -> LabCollector:
+            processes = QemuProcesses() if proc else NoProcesses()
+            host = Host(uri or hypervisor.uri, timeout, most_stuck)
+            hosts.enter_context(contextlib.closing(host))
+            collector = LabCollector(
+                Reader(host, timeout, most_stuck, processes),
+                PeriodKeeper(host, rule or PeriodRule(period)),
+                History(boot_seconds, processes),
+                timeout,
+                clock=lambda: time.time() + ahead,
+            )
+            collector.host = host
+            return collector
 
         yield make

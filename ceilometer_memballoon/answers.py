@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single questions to libvirt, and its answers as records. Nothing here has a deadline."""
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+from ceilometer_memballoon.binding import libvirt
+from ceilometer_memballoon.record import Boot, Hold, Monitor, Outcome, Record
+
+NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+#: The statistics that the memory meters need.
+MEMORY_GROUPS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BALLOON
+#: All that a record of QEMU's driver has of the balloon while another job holds the domain.
+BUSY_FIELDS = {"balloon.current", "balloon.maximum"}
+
+#: The namespace of Nova's metadata in a domain's XML (nova/virt/libvirt/config.py).
+NOVA_NAMESPACE = "http://openstack.org/xmlns/libvirt/nova/1.1"
+
+#: What controlInfo's states mean (qemuDomainGetControlInfo in libvirt's qemu_driver.c).
+HOLDS = {
+    libvirt.VIR_DOMAIN_CONTROL_OK: Hold.NOTHING,
+    libvirt.VIR_DOMAIN_CONTROL_JOB: Hold.JOB,
+    libvirt.VIR_DOMAIN_CONTROL_OCCUPIED: Hold.MONITOR,
+}
+MONITOR_BROKEN = (
+    libvirt.VIR_DOMAIN_CONTROL_ERROR,
+    libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR,
+)
+
+Answer = tuple[libvirt.virDomain, dict[str, Any]]
+
+
+def list_domains(connection: libvirt.virConnect) -> list[tuple[Record, libvirt.virDomain]]:
+    """All running domains with their states. Takes no job and asks no QEMU."""
+    flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | NOWAIT
+    try:
+        answers = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, flags)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        answers = _list_without_stats(connection)
+    return [(_record(domain, fields, Outcome.NOT_ASKED), domain) for domain, fields in answers]
+
+
+def read(
+    connection: libvirt.virConnect, domains: list[libvirt.virDomain], groups: int
+) -> list[Record]:
+    """Read the statistics of those of the domains that still run.
+
+    groups: VIR_DOMAIN_STATS_* flags.
+    """
+    # To libvirt an empty list means all domains.
+    if not domains:
+        return []
+    try:
+        answers = connection.domainListGetStats(domains, groups, NOWAIT)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        answers = _list_without_stats(connection)
+    records = [_read_record(domain, fields, groups) for domain, fields in answers]
+    return [record for record in records if record.id >= 0]
+
+
+def monitors(domains: Iterable[tuple[Boot, libvirt.virDomain]]) -> dict[Boot, Monitor]:
+    """What holds each domain; without those of which libvirt cannot tell."""
+    found = {}
+    for boot, domain in domains:
+        with contextlib.suppress(libvirt.libvirtError):
+            state, details, milliseconds = domain.controlInfo()
+            broken = (state, details) == MONITOR_BROKEN
+            # Between two monitor commands of a job the state is an 'internal' error.
+            hold = Hold.BROKEN if broken else HOLDS.get(state, Hold.JOB)
+            found[boot] = Monitor(hold, milliseconds / 1000)
+    return found
+
+
+def nova_metadata(domains: Iterable[tuple[Boot, libvirt.virDomain]]) -> dict[Boot, str]:
+    """Nova's metadata of each domain that has them, as XML."""
+    found = {}
+    for boot, domain in domains:
+        with contextlib.suppress(libvirt.libvirtError):
+            kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+            found[boot] = domain.metadata(kind, NOVA_NAMESPACE, 0)
+    return found
+
+
+def has_job(domain: libvirt.virDomain) -> bool:
+    """Whether a long job is under way."""
+    try:
+        return bool(domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            return False
+        # At a migration's destination libvirt refuses the question.
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+            return True
+        raise
+
+
+def _list_without_stats(connection: libvirt.virConnect) -> list[Answer]:
+    # For drivers without bulk statistics, such as lxc.
+    domains = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    return [(domain, _state_fields(domain)) for domain in domains]
+
+
+def _state_fields(domain: libvirt.virDomain) -> dict[str, Any]:
+    with contextlib.suppress(libvirt.libvirtError):
+        state, reason = domain.state()
+        return {"state.state": state, "state.reason": reason}
+    return {}
+
+
+def _read_record(domain: libvirt.virDomain, fields: dict[str, Any], groups: int) -> Record:
+    balloon = {name for name in fields if name.startswith("balloon.")}
+    if groups & libvirt.VIR_DOMAIN_STATS_BALLOON:
+        if balloon and balloon <= BUSY_FIELDS:
+            return _record(domain, fields, Outcome.BUSY)
+        if not balloon:
+            fields = fields | _memory_fields(domain)
+    return _record(domain, fields, Outcome.READ)
+
+
+def _memory_fields(domain: libvirt.virDomain) -> dict[str, int]:
+    # For drivers whose bulk call has no balloon fields: libvirt's test driver, lxc, libxl.
+    with contextlib.suppress(libvirt.libvirtError):
+        stats = {**domain.memoryStats(), "maximum": domain.maxMemory()}
+        if "actual" in stats:
+            stats["current"] = stats.pop("actual")
+        return {f"balloon.{name}": value for name, value in stats.items()}
+    return {}
+
+
+def _record(domain: libvirt.virDomain, fields: dict[str, Any], outcome: Outcome) -> Record:
+    return Record(
+        uuid=domain.UUIDString(),
+        id=domain.ID(),
+        name=domain.name(),
+        state=fields.get("state.state", libvirt.VIR_DOMAIN_RUNNING),
+        state_reason=fields.get("state.reason", 0),
+        outcome=outcome,
+        fields=fields,
+    )

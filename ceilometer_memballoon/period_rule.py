@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which statistics period a domain should have. What it has is another thing. Pure."""
+
+import dataclasses
+
+from ceilometer_memballoon.domain_xml import DomainFacts
+
+#: The longest period that libvirt takes, in seconds (virDomainSetMemoryStatsPeriod: int).
+MOST_SECONDS = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class PeriodRule:
+    """What the configuration says about statistics periods.
+
+    period: [libvirt] mem_stats_period_seconds. At zero or below no guest is changed.
+    chosen: the option is set in a configuration file, so it counts more than a period
+    that somebody else chose. may_set: [memballoon] set_periods.
+    """
+
+    period: int
+    chosen: bool = True
+    may_set: bool = True
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether libvirt does not take the period."""
+        return self.period > MOST_SECONDS
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is a period that a guest can have."""
+        return self.period > 0 and not self.is_too_long
+
+    def changes(self, facts: DomainFacts) -> bool:
+        """Whether this domain's period has to be set.
+
+        Domains that Nova did not make are left alone.
+        """
+        if not (self.may_set and self.is_usable):
+            return False
+        if not (facts.is_nova and facts.balloon.is_virtio):
+            return False
+        return self.differs(facts.balloon.period)
+
+    def differs(self, period: int) -> bool:
+        """Whether a balloon with this period, in seconds, should have another one."""
+        return period != self.period if self.chosen else period <= 0

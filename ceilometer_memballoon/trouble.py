@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which guests of a host can be asked now, found out without asking them."""
+
+from collections.abc import Collection, Iterable
+
+from ceilometer_memballoon.host import Host, Read
+from ceilometer_memballoon.qemu_process import QemuProcesses
+from ceilometer_memballoon.record import Boot, Hold, Record
+
+#: A monitor that has been occupied for this many seconds belongs to a QEMU that hangs,
+#: unless the host is so slow that its guests usually take longer.
+LONG_HELD = 1.0
+
+
+class Trouble:
+    """What is known of hung guests on one host.
+
+    since: when the trouble began, in monotonic seconds; None while there is none.
+    hung: boots whose QEMU does not answer. occupied: boots whose monitor has been occupied
+    for long, by whichever libvirt client: each holds a worker of libvirtd. parked: reads
+    that are late, each with the boots whose QEMU it waits for.
+    """
+
+    def __init__(self, host: Host, processes: QemuProcesses, most_stuck: int) -> None:
+        """most_stuck: how many calls may be stuck on this host before nothing is asked."""
+        self._host = host
+        self._processes = processes
+        self._most_stuck = most_stuck
+        self._answered: dict[Boot, float] = {}
+        self.since: float | None = None
+        self.hung: set[Boot] = set()
+        self.occupied: set[Boot] = set()
+        self.parked: dict[Read, set[Boot]] = {}
+
+    @property
+    def stuck(self) -> int:
+        """How many calls are stuck on this host, by whichever libvirt client."""
+        ours = {boot for boots in self.parked.values() for boot in boots}
+        return max(len(self.occupied | ours), len(self.parked))
+
+    @property
+    def at_budget(self) -> bool:
+        """Whether so many calls are stuck that no guest may be asked."""
+        return self.stuck >= self._most_stuck
+
+    def begin(self, now: float) -> None:
+        """Note that guests may hang. Each has to prove from now on that it answers."""
+        if self.since is None:
+            self.since = now
+
+    def end(self) -> None:
+        """Note that every guest answers."""
+        self.since = None
+        self.hung = set()
+        self.occupied = set()
+
+    def note_answer(self, boot: Boot, now: float) -> None:
+        """Note that the guest has answered."""
+        self._answered[boot] = now
+
+    def last_answer(self, record: Record) -> float:
+        """When the guest last answered, in monotonic seconds; below zero if it never did."""
+        return self._answered.get(record.boot, -1.0)
+
+    def is_proven(self, record: Record) -> bool:
+        """Whether the guest has answered since the trouble began."""
+        return self.since is None or self.last_answer(record) >= self.since
+
+    def may_ask(self, record: Record) -> bool:
+        """Whether one more call may get stuck at this guest."""
+        # The last place is kept for guests that are proven to answer.
+        places = self._most_stuck if self.is_proven(record) else max(self._most_stuck - 1, 1)
+        return self.stuck < places
+
+    def examine(self, records: Collection[Record], hung_after: float, seconds: float) -> None:
+        """Find out which of these domains hang. Takes no job and asks no QEMU.
+
+        hung_after: seconds without an answer after which a QEMU counts as hung.
+        seconds: how long libvirtd may take. Raises NoAnswerError.
+        """
+        monitors = self._host.monitors(records, seconds)
+        limit = max(hung_after, LONG_HELD)
+        held = {boot for boot, m in monitors.items() if m.seconds >= limit}
+        self.occupied = {boot for boot in held if monitors[boot].hold is Hold.MONITOR}
+        broken = {boot for boot, m in monitors.items() if m.hold is Hold.BROKEN}
+        halted = self._processes.halted(r.uuid for r in records if r.boot not in self.occupied)
+        self.hung = self.occupied | broken | {r.boot for r in records if r.uuid in halted}
+
+    def park(self, read: Read, now: float, seconds: float) -> None:
+        """Let a late read go on beside the others, and find out for whom it waits.
+
+        Raises NoAnswerError.
+        """
+        self.begin(now)
+        read.park()
+        self.parked[read] = set()
+        monitors = self._host.monitors(read.records, seconds)
+        self.parked[read] = {boot for boot, m in monitors.items() if m.hold is Hold.MONITOR}
+
+    def waits_for(self, boot: Boot) -> bool:
+        """Whether a parked read waits for this guest."""
+        return any(boot in boots for boots in self.parked.values())
+
+    def take_returned(self) -> list[Read]:
+        """Forget the parked reads that have returned, and return them."""
+        returned = [read for read in self.parked if read.returned]
+        for read in returned:
+            del self.parked[read]
+        return returned
+
+    def forget_all_but(self, boots: Iterable[Boot]) -> None:
+        """Forget the domains that do not run any more."""
+        kept = set(boots)
+        self._answered = {boot: t for boot, t in self._answered.items() if boot in kept}
+        self.hung &= kept
+        self.occupied &= kept

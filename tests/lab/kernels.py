@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guest images with the kernels of several Debian releases.
+
+``python -m tests.lab.kernels`` downloads what they need. The tests use what is there.
+"""
+
+import time
+
+from tests.lab import image
+from tests.lab.packages import Apt
+
+SUITES = ("bullseye", "bookworm", "trixie", "sid")
+#: Package lists are downloaded again when they are older than this, in seconds.
+LISTS_SECONDS = 7 * 24 * 3600
+
+
+def main() -> None:
+    """Build the image of each suite. Raises as Apt.update() and image.build()."""
+    for suite in SUITES:
+        apt = Apt(suite)
+        if apt.lists_age() > LISTS_SECONDS:
+            apt.update()
+        start = time.monotonic()
+        image.build(suite=suite)
+        print(f"guest image of {suite}: {time.monotonic() - start:.0f} s", flush=True)
+
+
+def missing() -> list[str]:
+    """Return the suites without package lists, whose image cannot be found."""
+    return [suite for suite in SUITES if Apt(suite).lists_age() == float("inf")]
+
+
+if __name__ == "__main__":
+    main()
