@@ -16,6 +16,9 @@ from ceilometer_memballoon.errors import FileError
 
 #: Options of Nova's that the agent may share: same meaning, same value on one node.
 SHARED = {"DEFAULT": {"host", "debug"}, "libvirt": {PERIOD}}
+#: Options that oslo.messaging makes known only when the agent connects.
+LATE = {"transport_url"}
+MESSAGING = "oslo_messaging"
 SEPARATE = (
     "Give the agent a file with the one option instead: '[libvirt]' and '{}' in a file below "
     "/etc/ceilometer/ceilometer.conf.d/."
@@ -106,5 +109,5 @@ def _foreign(found: Configuration) -> Iterator[str]:
         for section, options in parsed(file).items():
             known = conf if section == "DEFAULT" else conf.get(section, {})
             for name in sorted(options.keys() - SHARED.get(section, set())):
-                if name in known:
+                if name in known or name in LATE or section.startswith(MESSAGING):
                     yield f"[{section}] {name}"
