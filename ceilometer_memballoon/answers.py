@@ -5,8 +5,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import Any
 
-import libvirt
-
+from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.record import Boot, Hold, Monitor, Outcome, Record
 
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
@@ -17,6 +16,9 @@ ALL = 0
 MEMORY_GROUPS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BALLOON
 #: All that a record of QEMU's driver has of the balloon while another job holds the domain.
 BUSY_FIELDS = {"balloon.current", "balloon.maximum"}
+
+#: The namespace of Nova's metadata in a domain's XML (nova/virt/libvirt/config.py).
+NOVA_NAMESPACE = "http://openstack.org/xmlns/libvirt/nova/1.1"
 
 #: What controlInfo's states mean (qemuDomainGetControlInfo in libvirt's qemu_driver.c).
 HOLDS = {
@@ -85,6 +87,16 @@ def monitors(domains: Iterable[tuple[Boot, libvirt.virDomain]]) -> dict[Boot, Mo
             # Between two monitor commands of a job the state is an 'internal' error.
             hold = Hold.BROKEN if broken else HOLDS.get(state, Hold.JOB)
             found[boot] = Monitor(hold, milliseconds / 1000)
+    return found
+
+
+def nova_metadata(domains: Iterable[tuple[Boot, libvirt.virDomain]]) -> dict[Boot, str]:
+    """Nova's metadata of each domain that has them, as XML."""
+    found = {}
+    for boot, domain in domains:
+        with contextlib.suppress(libvirt.libvirtError):
+            kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+            found[boot] = domain.metadata(kind, NOVA_NAMESPACE, 0)
     return found
 
 

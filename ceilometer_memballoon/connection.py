@@ -9,8 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
-import libvirt
-
+from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.deadline import Call, Calls
 from ceilometer_memballoon.errors import (
     DeadlineError,

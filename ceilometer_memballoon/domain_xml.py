@@ -73,6 +73,12 @@ def display_name(xml: str) -> str | None:
     return parse_domain(xml).display_name
 
 
+def name_in_metadata(xml: str) -> str | None:
+    """Return the instance's name in Nova's part of a domain's XML. Raises as parse_domain."""
+    name = _parse(xml).findtext("./{*}name")
+    return None if name is None else str(name)
+
+
 def _balloon(domain: etree._Element) -> Balloon:
     element = domain.find("./devices/memballoon")
     if element is None:

@@ -40,3 +40,19 @@ class DomainError(MemballoonError):
 
 class CommandError(MemballoonError):
     """The command cannot do what it was asked. The message names the remedy."""
+
+
+class ConfigurationError(CommandError):
+    """The agent's configuration cannot be read."""
+
+
+class FileError(MemballoonError):
+    """A file of Ceilometer's cannot be used. The message names the file and the fault."""
+
+
+class NotAskedForError(MemballoonError):
+    """polling.yaml does not name this pollster, so the agent is not to load it."""
+
+
+class NotCheckedError(MemballoonError):
+    """A check needs what another check has failed to find out."""

@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-import libvirt
 from ceilometer.compute.virt.libvirt import utils as libvirt_utils
 from oslo_config import cfg
 
 from ceilometer_memballoon import answers
+from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.connection import CallKinds, Connection, open_connection
 from ceilometer_memballoon.deadline import Call, Calls
 from ceilometer_memballoon.errors import (
@@ -145,6 +145,15 @@ class Host:
         reader = self._listed(seconds)
         wanted = [(r.boot, self._domains[r.boot]) for r in records if r.boot in self._domains]
         return reader.ask(lambda raw: answers.monitors(wanted), seconds)
+
+    def nova_metadata(self, records: Iterable[Record], seconds: float) -> dict[Boot, str]:
+        """Nova's part of each domain's XML. Takes no job and asks no QEMU.
+
+        A domain without Nova's metadata is left out.
+        """
+        reader = self._listed(seconds)
+        wanted = [(r.boot, self._domains[r.boot]) for r in records if r.boot in self._domains]
+        return reader.ask(lambda raw: answers.nova_metadata(wanted), seconds)
 
     def live_xml(self, record: Record, seconds: float) -> str:
         """The domain's live XML. Ask it only of a domain that was just read.

@@ -13,7 +13,8 @@ from ceilometer.compute.pollsters.util import make_sample_from_instance
 from ceilometer.polling import plugin_base
 from oslo_config import cfg
 
-from ceilometer_memballoon import collector, discovery, opts, polling_file, serving
+from ceilometer_memballoon import binding, collector, discovery, opts, polling_file, serving
+from ceilometer_memballoon.errors import NotAskedForError
 from ceilometer_memballoon.meters import METERS, Meter
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.reading import Reading
@@ -27,15 +28,25 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
 
     def __init__(self, meter: Meter, conf: cfg.ConfigOpts) -> None:
         """Connects to nothing, so that libvirtd may be down when the agent starts."""
-        super().__init__(conf)
         self.meter = meter
+        super().__init__(conf)
         self._problems = ProblemLog()
         opts.register(conf)
+        binding.log_if_missing()
         # Here, in the agent's main thread, so that it hears of the agent's end. Options
         # that have no sense are told when polling: an exception here ends the agent.
         with contextlib.suppress(cfg.Error, ValueError):
             collector.shared(conf)
             serving.serve(conf)
+
+    def setup_environment(self) -> None:
+        """Keep the agent from loading a pollster that nobody asked for.
+
+        Without this, installing the plugin would add meters to a polling.yaml with "*", and
+        send each sample of memory.usage twice. Raises NotAskedForError.
+        """
+        if not polling_file.is_asked_for(self.conf, self.meter.pollster):
+            raise NotAskedForError(f"polling.yaml does not name {self.meter.pollster}")
 
     @property
     def default_discovery(self) -> str:

@@ -16,6 +16,8 @@ YELLOW, PLAIN = "\033[33m", "\033[0m"
 UUID_DIGITS = 8
 NAME_LETTERS = 14
 TEXT_LETTERS = 64
+#: Below this a number with one decimal shows as 0.0.
+SMALLEST_CHANGE = 0.05
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -94,3 +96,29 @@ class Verdict(Cell):
         if self._value == OK or not wants_colour:
             return str(self._value)
         return f"{YELLOW}{self._value}{PLAIN}"
+
+
+class Period(Cell):
+    """A balloon's period in seconds and, where it differs, the option's in parentheses."""
+
+    def __init__(self, value: int | None, option: int) -> None:
+        super().__init__(value)
+        self._option = option
+
+    def _shown(self) -> str:
+        differs = self._option > 0 and self._value != self._option
+        return f"{self._value} ({self._option})" if differs else str(self._value)
+
+
+class Change(Cell):
+    """One decimal and a sign; blank for no change that can be seen."""
+
+    def _shown(self) -> str:
+        return f"{self._value:+.1f}" if abs(self._value) >= SMALLEST_CHANGE else ""
+
+
+class Rate(Cell):
+    """One decimal; blank for none that can be seen."""
+
+    def _shown(self) -> str:
+        return f"{self._value:.1f}" if self._value >= SMALLEST_CHANGE else ""

@@ -2,28 +2,29 @@
 """The command's frame: global options, the agent's configuration, errors in one line."""
 
 import argparse
+import functools
 import importlib.metadata
 import logging
 import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cliff import app, commandmanager
-from oslo_config import cfg
 
-from ceilometer_memballoon.errors import CommandError
+if TYPE_CHECKING:
+    from ceilometer_memballoon.cli.configuration import Configuration
 
 NAME = "ceilometer-memballoon"
 DESCRIPTION = (
-    "What the memory meters of this compute node's guests are made from, read and judged as "
-    "the polling agent does it, with the agent's own configuration."
+    "Show what the memory meters of this compute node's guests are made from, and why some "
+    "guests have none. The guests are read and judged as the polling agent does it, with the "
+    "agent's configuration."
 )
+INTERRUPTED = 130
 
 
 class Application(app.App):  # type: ignore[misc]
-    """Reads ceilometer.conf as the agent does. conf: that configuration."""
-
-    conf: cfg.ConfigOpts
+    """The command ceilometer-memballoon."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -40,51 +41,53 @@ class Application(app.App):  # type: ignore[misc]
         parser: argparse.ArgumentParser = super().build_option_parser(
             description, version, *arguments, **options
         )
-        parser.add_argument(
-            "--config-file",
-            action="append",
-            default=[],
-            metavar="FILE",
-            help="the agent's configuration, as given to ceilometer-polling; may be repeated "
-            "(default: where ceilometer-polling looks, such as /etc/ceilometer/ceilometer.conf)",
-        )
+        for name, metavar, what in (
+            ("--config-file", "FILE", "a configuration file of the agent"),
+            ("--config-dir", "DIR", "a folder of such files"),
+        ):
+            parser.add_argument(
+                name,
+                action="append",
+                dest="agent_options",
+                default=[],
+                # The order of both kinds counts: the agent lets later ones take precedence.
+                type=functools.partial(_pair, name),
+                metavar=metavar,
+                help=f"{what}, as given to ceilometer-polling; may be repeated (default: where "
+                "ceilometer-polling looks, such as /etc/ceilometer/ceilometer.conf, "
+                "ceilometer-polling.conf and ceilometer.conf.d)",
+            )
         return parser
 
     def interact(self) -> None:
-        """Without a command, show the help; a shell of its own is nothing anybody asked for."""
+        """Show the help instead of cliff's interactive shell."""
         self.run_subcommand(["help"])
 
-    def initialize_app(self, argv: list[str]) -> None:
-        """Read the configuration."""
-        if not argv or argv[0] in ("complete", "help"):
-            return
+    @functools.cached_property
+    def configuration(self) -> "Configuration":
+        """The agent's configuration, read when first needed. Raises ConfigurationError."""
         # Ceilometer is slow to import, and 'help' and 'complete' do without it.
-        from ceilometer import service  # noqa: PLC0415
+        from ceilometer_memballoon.cli import configuration  # noqa: PLC0415
 
-        from ceilometer_memballoon import opts  # noqa: PLC0415
-
-        files = [word for file in self.options.config_file for word in ("--config-file", file)]
-        root = logging.getLogger()
-        handlers = list(root.handlers)
-        try:
-            self.conf = service.prepare_service([NAME, *files])
-        except cfg.Error as error:
-            raise CommandError(f"{' '.join(str(error).split())}; see --config-file") from error
-        finally:
-            # oslo.log has put the agent's handlers in the place of cliff's.
-            root.handlers[:] = handlers
-        opts.register(self.conf)
         if not self.options.debug:
             # What the agent would log is in the command's own output.
             logging.getLogger("ceilometer_memballoon").setLevel(logging.CRITICAL)
+        return configuration.read_configuration(self.options.agent_options)
+
+
+def _pair(name: str, value: str) -> tuple[str, str]:
+    return name, value
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The console script; the exit status."""
+    """Run the console script; return the exit status."""
     if not sys.warnoptions:
         # Ceilometer's libraries warn of each other's deprecations as they are imported.
         warnings.simplefilter("ignore")
-    return int(Application().run(sys.argv[1:] if argv is None else argv))
+    try:
+        return int(Application().run(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

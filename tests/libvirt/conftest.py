@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """libvirt's test driver: a hypervisor in this process, with one domain called 'test'."""
 
+import logging
+from types import SimpleNamespace
+
 import libvirt
 import pytest
+import yaml
 from ceilometer import service
 
 from ceilometer_memballoon import opts
+from ceilometer_memballoon.cli.main import main
 
 URI = "test:///default"
 
@@ -31,3 +36,51 @@ def conf():
     opts.register(conf)
     conf.set_override("libvirt_uri", URI)
     return conf
+
+
+@pytest.fixture
+def configure(tmp_path):
+    """Write a ceilometer.conf for that libvirt with further lines; its path."""
+
+    def write(uri="test:///default", lines=""):
+        path = tmp_path / "ceilometer.conf"
+        path.write_text(f"[DEFAULT]\nlibvirt_uri = {uri}\n{lines}")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run(capfd):
+    """Run the command with that configuration in this process: its status, output, errors."""
+
+    def run_it(config, *words):
+        capfd.readouterr()
+        options = [] if config is None else ["--config-file", str(config)]
+        status = main([*options, *words])
+        stdout, stderr = capfd.readouterr()
+        return SimpleNamespace(returncode=status, stdout=stdout, stderr=stderr)
+
+    root, own = logging.getLogger(), logging.getLogger("ceilometer_memballoon")
+    handlers = list(root.handlers)
+    yield run_it
+    root.handlers[:] = handlers
+    own.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def installed(configure, tmp_path):
+    """The configuration of a node with a polling.yaml of these meters."""
+
+    def write(*meters, interval=60, lines="", **options):
+        polling = tmp_path / "polling.yaml"
+        source = {"name": "all", "interval": interval, "meters": list(meters)}
+        polling.write_text(yaml.safe_dump({"sources": [source]}))
+        pipeline = tmp_path / "pipeline.yaml"
+        pipeline.write_text(yaml.safe_dump({"sinks": [{"publishers": ["prometheus://here"]}]}))
+        return configure(
+            lines=f"pipeline_cfg_file = {pipeline}\n[polling]\ncfg_file = {polling}\n{lines}",
+            **options,
+        )
+
+    return write

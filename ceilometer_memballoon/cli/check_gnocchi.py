@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The check of what Gnocchi's publisher does with the meters."""
+
+import dataclasses
+import importlib.resources
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+from ceilometer.agent import Source
+from oslo_upgradecheck.upgradecheck import Code, Result
+
+from ceilometer_memballoon import yaml_file
+from ceilometer_memballoon.cli.gnocchi_file import granularities, policies_by_metric
+from ceilometer_memballoon.cli.installation import Installation
+from ceilometer_memballoon.errors import FileError
+
+#: What Ceilometer falls back to, in its own package.
+CEILOMETER = importlib.resources.files("ceilometer")
+STOCK_DEFINITIONS = str(CEILOMETER / "publisher/data/gnocchi_resources.yaml")
+STOCK_PIPELINE = str(CEILOMETER / "pipeline/data/pipeline.yaml")
+#: The meter that the shipped alarms look at, and the granularity they need, in seconds.
+ALARMED, MINUTE = "memory.util", 60
+KEEPS = "Gnocchi's publisher keeps every meter that is selected."
+SEEN_HERE = "(This is what is seen on this node; it may differ where the notification agent runs.)"
+
+
+def meters(installation: Installation) -> Result:
+    """Whether Gnocchi's publisher would drop a meter, or keep it too seldom for an alarm."""
+    if not installation.conf.polling.enable_notifications:
+        return Result(Code.SUCCESS, "Not used: [polling] enable_notifications is false.")
+    publishers = list(_publishers(installation))
+    if not publishers:
+        return Result(Code.SUCCESS, "No publisher in pipeline.yaml is Gnocchi's.")
+    results = [_look(publisher, installation) for publisher in publishers]
+    return max(results, key=lambda result: int(result.code))
+
+
+@dataclasses.dataclass(frozen=True)
+class Publisher:
+    """One of Gnocchi's in pipeline.yaml. meters: names of the samples that reach it."""
+
+    url: str
+    meters: set[str]
+
+    def option(self, name: str) -> str | None:
+        """The value of a parameter of the address."""
+        query = urllib.parse.urlparse(self.url).query
+        return urllib.parse.parse_qs(query).get(name, [None])[-1]
+
+
+def _look(publisher: Publisher, installation: Installation) -> Result:
+    """What the publisher does with the meters. Raises FileError."""
+    name = publisher.option("resources_definition_file") or "gnocchi_resources.yaml"
+    path = yaml_file.locate(installation.conf, name, STOCK_DEFINITIONS)
+    definitions = yaml_file.read_mapping(path)
+    policies = policies_by_metric(definitions, path)
+    dropped = sorted(publisher.meters - policies.keys())
+    if dropped:
+        return Result(
+            Code.WARNING,
+            f"Gnocchi's publisher would drop {', '.join(dropped)}. Where the notification agent "
+            "runs, append etc/ceilometer/gnocchi_resources.memballoon.yaml to its "
+            f"{name}. {SEEN_HERE}",
+        )
+    override = publisher.option("archive_policy")
+    if override:
+        return _granularity(override, granularities(definitions, path), publisher.url)
+    if ALARMED in publisher.meters:
+        return _granularity(policies[ALARMED], granularities(definitions, path), path)
+    return Result(Code.SUCCESS, KEEPS)
+
+
+def _granularity(policy: str, known: dict[str, set[int]], where: str) -> Result:
+    """Whether the policy, which is given there, keeps what an alarm asks for."""
+    kept = known.get(policy)
+    if kept is None:
+        return Result(
+            Code.SUCCESS,
+            f"{KEEPS} {where} names the archive policy {policy}, which is not defined here: "
+            f"alarms need one with a granularity of {MINUTE} s.",
+        )
+    if MINUTE in kept:
+        return Result(Code.SUCCESS, KEEPS)
+    seconds = ", ".join(f"{one} s" for one in sorted(kept)) or "nothing"
+    return Result(
+        Code.WARNING,
+        f"{where} keeps meters by the archive policy {policy}, which has {seconds} and not "
+        f"{MINUTE} s: the shipped alarms can never fire. Use ceilometer-high, or take "
+        "'archive_policy=' out of the publisher's address so that the definitions' policies "
+        f"apply. {SEEN_HERE}",
+    )
+
+
+def _publishers(installation: Installation) -> Iterator[Publisher]:
+    """Those of Gnocchi that at least one selected meter reaches."""
+    path = yaml_file.locate(installation.conf, installation.conf.pipeline_cfg_file, STOCK_PIPELINE)
+    pipeline = yaml_file.read_mapping(path)
+    sources = yaml_file.entries(pipeline, "sources", path) if "sources" in pipeline else None
+    selected = {meter.name for meter in installation.selected}
+    for sink in yaml_file.entries(pipeline, "sinks", path):
+        reached = selected if sources is None else _reaching(sink, sources, selected, path)
+        for url in yaml_file.names(sink, "publishers", path):
+            if reached and _scheme(url, path) == "gnocchi":
+                yield Publisher(url, reached)
+
+
+def _reaching(sink: dict[Any, Any], sources: list[Any], meters: set[str], path: str) -> set[str]:
+    """Those of the meters that a source sends to the sink."""
+    name = yaml_file.name(sink, path)
+    return {
+        meter
+        for source in sources
+        if name in yaml_file.names(source, "sinks", path)
+        for meter in meters
+        if Source.is_supported(yaml_file.names(source, "meters", path), meter)
+    }
+
+
+def _scheme(url: str, path: str) -> str:
+    try:
+        # Ceilometer accepts a publisher's bare name.
+        return urllib.parse.urlparse(url).scheme or url
+    except ValueError as error:
+        raise FileError(f"{path}: publisher {url}: {error}") from error

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checks of polling.yaml."""
+
+from oslo_upgradecheck.upgradecheck import Code, Result
+
+from ceilometer_memballoon.cli.installation import PERIOD, Installation
+from ceilometer_memballoon.errors import FileError
+from ceilometer_memballoon.meters import METERS
+from ceilometer_memballoon.polling_file import asks_for, doubles, stock_pollsters, wildcards
+
+ADD = (
+    "Add memory_usage and memory_resident to the meters of a source, as in "
+    "etc/ceilometer/polling.yaml"
+)
+#: A source with "*" takes no further names, so the plugin's meters need one of their own.
+ADD_SOURCE = (
+    "polling.yaml selects this plugin's pollsters only by a line that was written for others, "
+    "so the agent does not load them. Add a source with the lines '- memory_usage' and "
+    "'- memory_resident', as in etc/ceilometer/polling.yaml. Also {}."
+)
+
+
+def pollsters(installation: Installation) -> Result:
+    """What polling.yaml selects of the plugin's pollsters, and of stock ones beside them."""
+    try:
+        selected = installation.selected
+    except FileError as error:
+        return Result(Code.FAILURE, f"polling.yaml cannot be used: {error}.")
+    if not selected:
+        return _none_selected(installation)
+    sources = installation.sources
+    stock = stock_pollsters() & {meter.name for meter in selected}
+    remedies = [remedy for name in sorted(stock) for remedy in doubles(sources, name)]
+    remedies += [r for meter in selected for r in wildcards(sources, meter.pollster)]
+    if remedies:
+        return Result(Code.WARNING, f"Samples are sent twice: in polling.yaml {_all(remedies)}.")
+    names = ", ".join(sorted(meter.pollster for meter in selected))
+    return Result(Code.SUCCESS, f"polling.yaml selects {names}.")
+
+
+def _none_selected(installation: Installation) -> Result:
+    sources = installation.sources
+    remedies = [r for name in METERS for r in wildcards(sources, name)]
+    if not remedies:
+        return Result(Code.FAILURE, f"polling.yaml selects none of this plugin's pollsters. {ADD}.")
+    for meter in ("memory.usage", "memory.resident"):
+        remedies += doubles(sources, meter)
+    return Result(Code.FAILURE, ADD_SOURCE.format(_all(remedies)))
+
+
+def interval(installation: Installation) -> Result:
+    """Whether guests report something new before each poll."""
+    period = installation.period
+    for source in installation.sources:
+        is_ours = any(asks_for(source, meter.pollster) for meter in installation.selected)
+        if is_ours and source.get_interval() < period:
+            return Result(
+                Code.WARNING,
+                f"Source {source.name} is polled each {source.get_interval()} s, but guests "
+                f"report each {period} s: the same numbers are sent again. Raise its interval "
+                f"in polling.yaml, or lower [libvirt] {PERIOD}.",
+            )
+    return Result(Code.SUCCESS, "No source is polled more often than guests report.")
+
+
+def _all(remedies: list[str]) -> str:
+    return ", and ".join(dict.fromkeys(remedies))

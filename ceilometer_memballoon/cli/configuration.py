@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read the configuration that the polling agent reads, and notice what could not be read."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from ceilometer import service
+from oslo_config import cfg
+
+from ceilometer_memballoon import opts
+from ceilometer_memballoon.cli import config_files
+from ceilometer_memballoon.cli.config_files import Words
+from ceilometer_memballoon.errors import ConfigurationError
+
+#: oslo.config looks for files that have the program's name. This is the agent's.
+AGENT = "ceilometer-polling"
+PROJECT = "ceilometer"
+#: Options with which the command would open the agent's log, or fail to open it.
+LOG_OPTIONS = ("log_config_append", "log_file", "log_dir", "use_syslog", "use_journal")
+
+
+class AgentOpts(cfg.ConfigOpts):  # type: ignore[misc]
+    """Options looked up as the agent looks them up, but without the agent's log.
+
+    log: the values of LOG_OPTIONS that the agent has.
+    """
+
+    log: dict[str, Any]
+
+    def __call__(self, args: Sequence[str] | None = None, **how: Any) -> None:
+        """Parse the files. Ceilometer calls this before it sets up logging."""
+        super().__call__(args, prog=AGENT, **how)
+        self.log = {name: self[name] for name in LOG_OPTIONS}
+        for name in LOG_OPTIONS:
+            self.set_override(name, None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """The agent's options. files: those that were read, later ones take precedence.
+
+    unreadable: folders that this user may not read, and whose files are missing therefore.
+    """
+
+    conf: AgentOpts
+    files: list[str]
+    unreadable: list[str]
+
+    @property
+    def was_read(self) -> bool:
+        """Whether the options are the agent's, as far as can be seen."""
+        return bool(self.files) or not self.unreadable
+
+    @property
+    def problem(self) -> str | None:
+        """One line that says what was not read, and the remedy. None if nothing is missing."""
+        if not self.unreadable:
+            return None
+        what = "Not all of the configuration was" if self.files else "No configuration was"
+        return (
+            f"{what} read: user {config_files.username()} may not read "
+            f"{', '.join(self.unreadable)}. Run this command as the agent's user, for example "
+            "with 'sudo -u ceilometer'."
+        )
+
+    def origin(self, name: str, group: str | None = None) -> str | None:
+        """The file that sets the option; None for a default."""
+        # oslo.config's own answer is the last file that has the option's section.
+        for file in reversed(self.files):
+            if name in config_files.parsed(file).get(group or "DEFAULT", {}):
+                return file
+        found = self.conf.get_location(name, group)
+        is_default = found is None or not found.location.is_user_controlled
+        return None if is_default else str(found.detail or "the command line")
+
+
+def read_configuration(words: Words) -> Configuration:
+    """Read the agent's configuration.
+
+    words: the agent's options; without any, oslo.config looks in the usual places.
+    Raises ConfigurationError.
+    """
+    conf = AgentOpts()
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    try:
+        service.prepare_service([AGENT, *(word for pair in words for word in pair)], conf=conf)
+        opts.register(conf)
+        for group, options in opts.list_opts():
+            for option in options:
+                # An invalid value raises when it is looked at.
+                conf[group][option.dest]
+    except Exception as error:
+        # Not only cfg.Error: folders, binary files and other encodings raise Python's own.
+        raise ConfigurationError(f"{config_files.one_line(error)}; see --config-file") from error
+    finally:
+        # oslo.log has put the agent's handlers in the place of cliff's.
+        root.handlers[:] = handlers
+    files, folders = config_files.found(words, PROJECT, AGENT)
+    return Configuration(conf, files, config_files.unreadable(folders))

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What gnocchi_resources.yaml says of metrics and archive policies."""
+
+import re
+from typing import Any
+
+from ceilometer_memballoon import yaml_file
+from ceilometer_memballoon.errors import FileError
+
+#: The policy of metrics that name none, in a file that names no default.
+STOCK_POLICY = "ceilometer-low"
+#: The granularities in seconds of the archive policies that Gnocchi has by itself.
+GNOCCHI_POLICIES = {"low": {300}, "medium": {60, 3600}, "high": {1, 60, 3600}, "bool": {1}}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def policies_by_metric(definitions: dict[Any, Any], path: str) -> dict[str, str]:
+    """The archive policy of each metric that is listed."""
+    default = definitions.get("archive_policy_default") or STOCK_POLICY
+    policies = {}
+    for entry in yaml_file.entries(definitions, "resources", path):
+        metrics = entry.get("metrics")
+        if not isinstance(metrics, dict | list):
+            kind = entry.get("resource_type", "?")
+            raise FileError(f"{path}: the definition of {kind} has no list of metrics")
+        for metric in metrics:
+            options = metrics[metric] if isinstance(metrics, dict) else None
+            policy = options.get("archive_policy_name") if isinstance(options, dict) else None
+            policies[str(metric)] = str(policy or default)
+    return policies
+
+
+def granularities(definitions: dict[Any, Any], path: str) -> dict[str, set[int]]:
+    """The granularities in seconds of each archive policy that is known. Raises FileError."""
+    known = dict(GNOCCHI_POLICIES)
+    if not definitions.get("archive_policies"):
+        return known
+    for policy in yaml_file.entries(definitions, "archive_policies", path):
+        parts = yaml_file.entries(policy, "definition", path)
+        seconds = {_seconds(part.get("granularity")) for part in parts}
+        known[yaml_file.name(policy, path)] = {one for one in seconds if one is not None}
+    return known
+
+
+def _seconds(text: object) -> int | None:
+    """Seconds that a number, or a number and a unit, stands for; None for other forms."""
+    match = re.fullmatch(r"(\d+)(?:\.0*)? *([smhd]?)[a-z]*", str(text).strip().lower())
+    return None if match is None else int(match[1]) * UNITS[match[2] or "s"]

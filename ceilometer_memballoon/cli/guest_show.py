@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command 'guest show'."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from cliff import show
+
+from ceilometer_memballoon.cli.columns import Cell, Text, Verdict
+from ceilometer_memballoon.cli.node import Guest, Node
+from ceilometer_memballoon.meters import METERS
+from ceilometer_memballoon.reading import REMEDIES
+
+RSS_LACKS = "{}, which the kernel does not account to the QEMU process"
+USAGE_INCLUDES = "page cache, because the guest's driver reports free memory only"
+
+
+class Show(show.ShowOne):  # type: ignore[misc]
+    """Show all that is known of one guest, and what to do if it has no memory.usage.
+
+    Changes nothing. Meters have the units of their samples. Statistics are libvirt's, in
+    KiB, except last_update (seconds since the epoch) and the counts of faults and huge
+    pages.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the guest."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "guest", metavar="UUID|NAME", help="instance UUID, a unique UUID prefix, or a name"
+        )
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[list[str], list[Any]]:
+        """Return the fields' names and values."""
+        with contextlib.closing(Node(self.app.configuration)) as node:
+            guest = node.guest(arguments.guest)
+        fields = dict(_fields(guest, node.period))
+        return list(fields), list(fields.values())
+
+
+def _fields(guest: Guest, option: int) -> Iterator[tuple[str, Any]]:
+    record, balloon, reading = guest.seen.record, guest.seen.balloon, guest.seen.reading
+    yield "instance", record.uuid
+    yield "name", Cell(guest.name)
+    yield "domain", Cell(record.name)
+    yield "state", guest.state
+    yield "balloon", Cell(None if balloon is None else balloon.model)
+    yield "period (s)", Cell(None if balloon is None else balloon.period)
+    yield "period of the option (s)", option
+    yield "verdict", Verdict(guest.verdict)
+    if reading.reason is not None:
+        yield "what to do", Text(REMEDIES[reading.reason])
+    for pollster, meter in METERS.items():
+        yield f"{meter.name} ({meter.unit})", Cell(guest.volume(pollster))
+    if guest.rss_lacks is not None:
+        yield "memory.resident lacks", RSS_LACKS.format(guest.rss_lacks)
+    if guest.usage_includes_cache:
+        yield "memory.usage includes", USAGE_INCLUDES
+    for name, value in record.stats.items():
+        yield f"libvirt: {name}", value

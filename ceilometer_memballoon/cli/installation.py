@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the checks look at."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from ceilometer.polling.manager import PollingSource
+
+from ceilometer_memballoon import polling_file
+from ceilometer_memballoon.cli.configuration import Configuration
+from ceilometer_memballoon.cli.node import Guest, Node
+from ceilometer_memballoon.errors import NotCheckedError
+from ceilometer_memballoon.meters import METERS, Meter
+
+T = TypeVar("T")
+
+#: Names of the checks on which others depend.
+READ = "libvirt, to read"
+POLLSTERS = "Pollsters"
+PERIOD = "mem_stats_period_seconds"
+
+
+class Finding(Generic[T]):
+    """Something that several checks need, found out once.
+
+    check: the name of the first of them, whose failure it is if it cannot be found out.
+    """
+
+    def __init__(self, check: str, find: Callable[[], T]) -> None:
+        self._check = check
+        self._find = find
+        self._found: list[T] = []
+        self._has_failed = False
+
+    def get(self) -> T:
+        """Raise what the search raises; from the second failure on, NotCheckedError."""
+        if self._has_failed:
+            raise NotCheckedError(f"Not checked, because '{self._check}' failed.")
+        if not self._found:
+            self._has_failed = True
+            self._found = [self._find()]
+            self._has_failed = False
+        return self._found[0]
+
+
+class Installation:
+    """One compute node: its agent's configuration, its guests and its polling.yaml.
+
+    nova_paths: files and folders of Nova's that were given.
+    """
+
+    def __init__(self, configuration: Configuration, node: Node, nova_paths: list[str]) -> None:
+        self.configuration = configuration
+        self.node = node
+        self.nova_paths = nova_paths
+        self._guests = Finding(READ, node.guests)
+        self._sources = Finding(POLLSTERS, lambda: polling_file.read_sources(self.conf))
+
+    @property
+    def conf(self) -> Any:
+        """The agent's options."""
+        return self.configuration.conf
+
+    @property
+    def guests(self) -> list[Guest]:
+        """The running guests. Raises CommandError, NotCheckedError."""
+        return self._guests.get()
+
+    @property
+    def sources(self) -> list[PollingSource]:
+        """Those of polling.yaml. Raises FileError, NotCheckedError."""
+        return self._sources.get()
+
+    @property
+    def selected(self) -> list[Meter]:
+        """The plugin's meters that the agent loads and polls. Raises FileError."""
+        return [
+            meter
+            for meter in METERS.values()
+            if any(polling_file.asks_for(source, meter.pollster) for source in self.sources)
+        ]
+
+    @property
+    def period(self) -> int:
+        """The option's value in seconds."""
+        return int(self.conf.libvirt.mem_stats_period_seconds)
+
+    @property
+    def period_origin(self) -> str:
+        """Who sets the option."""
+        return self.configuration.origin(PERIOD, "libvirt") or "default"

@@ -1,0 +1,428 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command's check of the installation, on libvirt's test driver."""
+
+import os
+import re
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ceilometer_memballoon.cli import config_files
+from tests.libvirt.test_command import run_process
+
+PIPELINE = {
+    "sources": [{"name": "all", "meters": ["*"], "sinks": ["gnocchi"]}],
+    "sinks": [{"name": "gnocchi", "publishers": ["gnocchi://"]}],
+}
+ROW = re.compile(r"Check: (.*?) Result: (\w+) Details: (.*?) \+-", re.DOTALL)
+
+
+def details(done):
+    """The check's table as one line of text."""
+    return " ".join(done.stdout.replace("|", " ").split())
+
+
+def rows(done):
+    """Result and details by the check's name."""
+    return {name: (result, text) for name, result, text in ROW.findall(details(done))}
+
+
+def test_sound_installation_passes(run, installed):
+    done = run(installed("memory_usage", "memory_resident"), "check")
+    assert done.returncode == 0
+    assert "polling.yaml selects memory_resident, memory_usage." in details(done)
+
+
+def test_unreachable_libvirt_fails(run, installed):
+    done = run(installed("memory_usage", uri="test:///no/such/file.xml"), "check")
+    assert done.returncode == 2
+    assert "Start libvirtd" in details(done)
+
+
+def test_stock_pollster_beside_ours_is_a_warning_with_the_line(run, installed):
+    done = run(installed("memory_usage", "memory.usage"), "check")
+    assert done.returncode == 1
+    assert "remove the line '- memory.usage' from source all" in details(done)
+
+
+def test_polling_without_our_pollsters_fails(run, installed):
+    done = run(installed("cpu"), "check")
+    assert done.returncode == 2
+    assert "Add memory_usage and memory_resident" in details(done)
+
+
+def test_polling_yaml_that_ceilometer_refuses_fails(run, installed):
+    done = run(installed("memory_usage", "!cpu"), "check")
+    assert done.returncode == 2
+    assert "polling.yaml cannot be used" in details(done)
+
+
+def test_interval_below_the_period_is_a_warning(run, installed):
+    done = run(installed("memory_usage", interval=5), "check")
+    assert done.returncode == 1
+    assert "polled each 5 s, but guests report each 10 s" in details(done)
+
+
+def test_period_and_its_origin_are_told(run, installed, tmp_path):
+    lines = "[libvirt]\nmem_stats_period_seconds = 0\n"
+    done = run(installed("memory_usage", lines=lines), "check")
+    assert done.returncode == 1
+    assert f"is0,by{tmp_path}/ceilometer.conf" in details(done).replace(" ", "")
+
+
+def test_meter_that_gnocchi_would_drop_is_a_warning(run, installed, tmp_path):
+    config = installed("memory_usage", "memory_stats_age")
+    (tmp_path / "pipeline.yaml").write_text(
+        yaml.safe_dump({"sinks": [{"publishers": ["gnocchi://?archive_policy=low"]}]})
+    )
+    done = run(config, "check")
+    assert done.returncode == 1
+    assert "would drop memory.stats.age" in details(done)
+
+
+def test_own_definitions_of_gnocchis_publisher_are_the_ones_looked_at(run, installed, tmp_path):
+    config = installed("memory_stats_age")
+    own = tmp_path / "own.yaml"
+    own.write_text("resources: [{resource_type: instance, metrics: {memory.stats.age: }}]\n")
+    (tmp_path / "pipeline.yaml").write_text(
+        yaml.safe_dump({"sinks": [{"publishers": [f"gnocchi://?resources_definition_file={own}"]}]})
+    )
+    assert run(config, "check").returncode == 0
+
+
+@pytest.fixture
+def publish(installed, tmp_path):
+    """The configuration of a node that sends these meters to a publisher at this address."""
+
+    def write(url, *meters, definitions=None, **options):
+        if definitions is not None:
+            (tmp_path / "own.yaml").write_text(yaml.safe_dump(definitions))
+            url += f"&resources_definition_file={tmp_path / 'own.yaml'}"
+        config = installed(*(meters or ("memory_util",)), **options)
+        sink = {"name": "gnocchi", "publishers": [url]}
+        (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump({**PIPELINE, "sinks": [sink]}))
+        return config
+
+    return write
+
+
+def test_gnocchi_is_not_looked_at_where_samples_go_only_to_the_exporter(run, publish):
+    config = publish("gnocchi://", "memory_stats_age", lines="enable_notifications = false\n")
+    assert rows(run(config, "check"))["Gnocchi"][0] == "Success"
+
+
+@pytest.mark.parametrize(
+    ("policy", "result"),
+    [
+        ("ceilometer-low", "Warning"),
+        ("ceilometer-low-rate", "Warning"),
+        ("low", "Warning"),
+        ("ceilometer-high", "Success"),
+        ("medium", "Success"),
+        ("of-their-own", "Success"),
+    ],
+)
+def test_archive_policy_in_the_address_has_to_keep_the_minute(run, publish, policy, result):
+    found = rows(run(publish(f"gnocchi://?archive_policy={policy}", "memory_usage"), "check"))
+    assert found["Gnocchi"][0] == result
+
+
+def test_archive_policy_that_is_not_defined_here_is_told(run, publish):
+    found = rows(run(publish("gnocchi://?archive_policy=theirs", "memory_usage"), "check"))
+    assert "policy theirs, which is not defined here" in found["Gnocchi"][1]
+
+
+@pytest.mark.parametrize(
+    ("granularity", "result"),
+    [("1 minute", "Success"), (60, "Success"), ("60", "Success"), ("5 minutes", "Warning")],
+)
+def test_definitions_own_archive_policy_has_to_keep_the_minute(run, publish, granularity, result):
+    definitions = {
+        "archive_policy_default": "own",
+        "archive_policies": [{"name": "own", "definition": [{"granularity": granularity}]}],
+        "resources": [{"resource_type": "instance", "metrics": ["memory.util"]}],
+    }
+    config = publish("gnocchi://?", definitions=definitions)
+    assert rows(run(config, "check"))["Gnocchi"][0] == result
+
+
+def test_sink_that_no_selected_meter_reaches_is_not_looked_at(run, publish, tmp_path):
+    config = publish("gnocchi://?archive_policy=low", "memory_usage")
+    pipeline = yaml.safe_load((tmp_path / "pipeline.yaml").read_text())
+    pipeline["sources"][0]["meters"] = ["cpu"]
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(pipeline))
+    assert rows(run(config, "check"))["Gnocchi"][0] == "Success"
+
+
+# Odd files.
+
+#: What somebody's YAML file can hold.
+ODD = {
+    "empty": b"",
+    "comment": b"# nothing yet\n",
+    "text": b"memory_usage",
+    "number": b"5",
+    "list": b"- sources\n- sinks\n- resources\n",
+    "null values": b"sources:\nsinks:\nresources:\n",
+    "mappings in place of lists": b"sources: {a: 1}\nsinks: {a: 1}\nresources: {a: 1}\n",
+    "lists of null": b"sources: [null]\nsinks: [null]\nresources: [null]\n",
+    "lists of text": b"sources: [a]\nsinks: [a]\nresources: [a]\n",
+    "empty entries": b"sources: [{}]\nsinks: [{}]\nresources: [{}]\n",
+    "entries of null": b"sources: [{name: , meters: , interval: , sinks: }]\n"
+    b"sinks: [{name: , publishers: }]\nresources: [{resource_type: , metrics: }]\n",
+    "entries of numbers": b"sources: [{name: 1, meters: [1], interval: .inf, sinks: [1]}]\n"
+    b"sinks: [{name: 1, publishers: [1]}]\nresources: [{metrics: 1}]\n",
+    "tab": b"sources:\n\t- name: a\n",
+    "open bracket": b"sources: [",
+    "unknown tag": b"sources: !thing {}\n",
+    "value of no type": b"sources: !!int ''\n",
+    "value out of range": b"sources: !!timestamp 9999-99-99\n",
+    "two documents": b"sources: []\n---\nsources: []\n",
+    "nested": b"[" * 5000,
+    "another encoding": "sources: [{name: Gäste}]".encode("latin-1"),
+    "binary": bytes(range(256)),
+    "merge of nothing": b"<<: 1\n",
+}
+#: A check, and the file that only it reads.
+FILES = {"Pollsters": "polling.yaml", "Gnocchi": "pipeline.yaml", "Gnocchi ": "own.yaml"}
+
+
+def odd_node(publish, check):
+    """The configuration of a sound node, and the path of the file to spoil."""
+    resources = [{"resource_type": "instance", "metrics": ["memory.util"]}]
+    definitions = {"archive_policy_default": "high", "resources": resources}
+    config = publish("gnocchi://?", definitions=definitions)
+    return config, config.with_name(FILES[check])
+
+
+@pytest.mark.parametrize("check", FILES)
+def test_node_to_be_spoiled_is_sound(run, publish, check):
+    assert run(odd_node(publish, check)[0], "check").returncode == 0
+
+
+@pytest.mark.parametrize("check", FILES)
+@pytest.mark.parametrize("content", ODD.values(), ids=ODD)
+def test_odd_file_is_the_failure_of_its_check_alone(run, publish, check, content):
+    config, path = odd_node(publish, check)
+    path.write_bytes(content)
+    done = run(config, "check")
+    failed = [name for name, (result, _) in rows(done).items() if result == "Failure"]
+    assert (done.returncode, failed, done.stderr) == (2, [check.strip()], "")
+    assert path.name in rows(done)[check.strip()][1].replace(" ", "")
+
+
+def as_folder(path):
+    path.mkdir()
+
+
+def as_pipe(path):
+    os.mkfifo(path)
+
+
+def as_device(path):
+    path.symlink_to("/dev/zero")
+
+
+def as_huge(path):
+    path.write_bytes(b"#" * 2**21)
+
+
+def as_loop(path):
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("check", FILES)
+@pytest.mark.parametrize("make", [as_folder, as_pipe, as_device, as_huge])
+def test_what_is_no_file_is_the_failure_of_its_check_alone(run, publish, check, make):
+    config, path = odd_node(publish, check)
+    path.unlink()
+    make(path)
+    done = run(config, "check")
+    failed = [name for name, (result, _) in rows(done).items() if result == "Failure"]
+    assert (done.returncode, failed, done.stderr) == (2, [check.strip()], "")
+
+
+WORDS = ["name", "meters", "interval", "sinks", "publishers", "metrics", "definition",
+         "granularity", "resource_type", "archive_policy_name", "sources", "resources",
+         "archive_policies", "archive_policy_default", "*", "!cpu", "memory_util", "memory.util",
+         "gnocchi://", "gnocchi://[", ""]  # fmt: skip
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=5)
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("check", FILES)
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(content=ANYTHING)
+def test_check_survives_every_structure(run, publish, check, content):
+    config, path = odd_node(publish, check)
+    whole = {"sources": content, "sinks": content, "resources": content} if content else content
+    path.write_text(yaml.safe_dump(whole))
+    done = run(config, "check")
+    assert done.stderr == ""
+    assert "This check failed" not in details(done)
+    assert len(rows(done)) == 10
+
+
+# What polling.yaml asks for.
+
+
+def test_wildcard_does_not_ask_for_the_plugin_and_check_shows_the_lines(run, installed):
+    done = run(installed("*"), "check")
+    assert done.returncode == 2
+    found = rows(done)["Pollsters"][1]
+    assert "'- memory_usage'" in found
+    assert "add the line '- \"!memory_*\"' to source all" in found
+    assert "add the line '- \"!memory.usage\"' to source all" in found
+
+
+def test_wildcard_beside_a_source_that_asks_is_a_warning_with_the_lines(run, installed, tmp_path):
+    config = installed("memory_usage")
+    polling = yaml.safe_load((tmp_path / "polling.yaml").read_text())
+    polling["sources"].append({"name": "stock", "interval": 60, "meters": ["*"]})
+    (tmp_path / "polling.yaml").write_text(yaml.safe_dump(polling))
+    result, text = rows(run(config, "check"))["Pollsters"]
+    assert result == "Warning"
+    assert "add the line '- \"!memory_*\"' to source stock" in text
+
+
+# The configuration.
+
+
+def test_files_that_were_read_are_named(run, installed):
+    config = installed("memory_usage")
+    assert str(config) in rows(run(config, "check"))["Configuration"][1].replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"libvirt_uri = x\n", bytes(range(256)), b"[libvirt]\nmem_stats_period_seconds = a\n"],
+)
+def test_configuration_that_cannot_be_used_is_a_failure_of_one_line(run, tmp_path, content):
+    (tmp_path / "odd.conf").write_bytes(content)
+    done = run(tmp_path / "odd.conf", "check")
+    assert (done.returncode, list(rows(done)), done.stderr) == (2, ["Configuration"], "")
+
+
+def test_user_who_may_not_read_the_configuration_is_told_so(run, tmp_path, monkeypatch, configure):
+    monkeypatch.setattr(config_files, "FOLDERS", (str(tmp_path / "hidden"),))
+    (tmp_path / "hidden").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path / "hidden"))
+    monkeypatch.setattr(config_files.cfg, "find_config_files", lambda *names: [])
+    done = run(None, "check")
+    assert done.returncode == 2
+    assert "No configuration was read" in details(done)
+    assert "by the default" not in details(done)
+
+
+@pytest.mark.parametrize("folder", ["", ".d/a.conf"])
+@pytest.mark.parametrize("program", ["ceilometer", "ceilometer-polling"])
+def test_files_are_found_where_the_agent_finds_them(tmp_path, program, folder):
+    path = tmp_path / ".ceilometer" / f"{program}.conf{folder}"
+    path.parent.mkdir(parents=True)
+    path.write_text("[DEFAULT]\nlibvirt_uri = test:///default\n[libvirt]\n"
+                    "mem_stats_period_seconds = 33\n")  # fmt: skip
+    done = run_process("guest", "show", "test", "-f", "value", "-c", "period of the option (s)",
+                       env={**os.environ, "HOME": str(tmp_path)})  # fmt: skip
+    assert (done.stdout, done.stderr) == ("33\n", "")
+
+
+def test_later_file_or_folder_takes_precedence(run, configure, tmp_path):
+    config = configure(lines="[libvirt]\nmem_stats_period_seconds = 20\n")
+    folder = tmp_path / "more.d"
+    folder.mkdir()
+    (folder / "period.conf").write_text("[libvirt]\nmem_stats_period_seconds = 30\n")
+    words = ("guest", "show", "test", "-f", "value", "-c", "period of the option (s)")
+    assert run(config, "--config-dir", str(folder), *words).stdout == "30\n"
+
+
+def test_command_does_not_open_the_agents_log(run, configure, tmp_path):
+    config = configure(lines=f"log_file = {tmp_path / 'agent.log'}\n")
+    assert run(config, "guest", "list", "-f", "json").returncode == 0
+    assert not (tmp_path / "agent.log").exists()
+
+
+def test_agents_log_that_cannot_be_opened_is_a_failure_that_names_the_option(
+    run, installed, tmp_path
+):
+    config = installed("memory_usage")
+    nova = tmp_path / "nova.conf"
+    nova.write_text("[DEFAULT]\nlog_dir = /nonexistent/nova\ntransport_url = rabbit://x:y@z\n")
+    done = run(config, "--config-file", str(nova), "check")
+    found = rows(done)
+    assert done.returncode == 2
+    assert f"log_dir=/nonexistent/nova,from{nova}" in found["The agent's log"][1].replace(" ", "")
+    assert "[DEFAULT] log_dir, [DEFAULT] transport_url" in found["Nova's configuration"][1]
+    assert "rabbit://" not in done.stdout
+
+
+def test_option_is_not_ascribed_to_a_later_file_with_the_same_section(run, installed, tmp_path):
+    config = installed("memory_usage", lines="[libvirt]\nmem_stats_period_seconds = 60\n")
+    later = tmp_path / "later.conf"
+    later.write_text("[libvirt]\nvirt_type = kvm\n")
+    done = run(config, "--config-file", str(later), "check")
+    text = rows(done)["Statistics period"][1].replace(" ", "")
+    assert text.endswith(f"is60,by{config}.")
+
+
+# Nova's configuration.
+
+
+@pytest.mark.parametrize(
+    ("theirs", "result"), [("10", "Success"), ("60", "Warning"), ("0", "Warning")]
+)
+def test_novas_period_is_compared_with_the_agents(run, installed, tmp_path, theirs, result):
+    nova = tmp_path / "nova.conf"
+    nova.write_text(f"[libvirt]\nmem_stats_period_seconds = {theirs}\nvirt_type = qemu\n")
+    done = run(installed("memory_usage"), "check", "--nova-config", str(nova))
+    assert rows(done)["Nova's configuration"][0] == result
+
+
+def test_novas_folder_is_read_too(run, installed, tmp_path):
+    folder = tmp_path / "nova.conf.d"
+    folder.mkdir()
+    (folder / "a.conf").write_text("[libvirt]\nmem_stats_period_seconds = 60\n")
+    done = run(installed("memory_usage"), "check", "--nova-config", str(folder))
+    assert "is 60 for Nova" in rows(done)["Nova's configuration"][1]
+
+
+@pytest.mark.parametrize("content", [None, b"no section", bytes(range(256))])
+def test_file_of_novas_that_cannot_be_read_is_a_failure(run, installed, tmp_path, content):
+    nova = tmp_path / "nova.conf"
+    if content is not None:
+        nova.write_bytes(content)
+    done = run(installed("memory_usage"), "check", "--nova-config", str(nova))
+    assert rows(done)["Nova's configuration"][0] == "Failure"
+
+
+# Periods.
+
+
+def test_guests_with_another_period_are_counted(run, installed, domain):
+    domain.setMemoryStatsPeriod(60)
+    done = run(installed("memory_usage"), "check")
+    assert done.returncode == 1
+    assert "1 guest has 60 s; the option says 10 by default" in rows(done)["Guests' periods"][1]
+
+
+def test_guest_that_is_off_is_told_and_no_warning(run, installed, domain):
+    domain.setMemoryStatsPeriod(0)
+    done = run(installed("memory_usage"), "check")
+    assert rows(done)["Guests' periods"] == ("Success", "1 guest has statistics off.")
+
+
+def test_periods_are_not_said_to_be_settable_where_that_was_not_tried(run, installed):
+    found = rows(run(installed("memory_usage"), "check"))["libvirt, to set periods"][1]
+    assert "was not tried" in found
+    assert "can be set" not in found
