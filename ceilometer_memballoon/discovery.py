@@ -6,13 +6,13 @@ import logging
 import threading
 from typing import Any
 
-import libvirt
 from ceilometer.compute.discovery import InstanceDiscovery
 from lxml import etree
 from oslo_config import cfg
 from oslo_log import log
 
 from ceilometer_memballoon import node, opts
+from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.live_xml import LiveXml
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.record import Record

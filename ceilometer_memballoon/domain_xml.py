@@ -75,7 +75,7 @@ def display_name(xml: str) -> str | None:
 
 def name_in_metadata(xml: str) -> str | None:
     """Return the instance's name in Nova's part of a domain's XML. Raises as parse_domain."""
-    name = _parse(xml).findtext("./{*}name")
+    name = parse(xml).findtext("./{*}name")
     return None if name is None else str(name)
 
 

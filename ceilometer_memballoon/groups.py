@@ -3,7 +3,7 @@
 
 import enum
 
-import libvirt
+from ceilometer_memballoon.binding import libvirt
 
 
 class Question(enum.Enum):

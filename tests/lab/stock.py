@@ -47,7 +47,7 @@ class Stock:
         """The samples of one cycle of all libvirt pollsters that ask this inspector."""
         cache: dict[str, Any] = {}
         found = {}
-        for name, kind in sorted(pollsters().items()):
+        for _, kind in sorted(pollsters().items()):
             pollster = kind.__new__(kind)
             pollster.conf, pollster.inspector = self.conf, inspector
             # No inspector of libvirt's knows rates.
