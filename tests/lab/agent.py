@@ -49,6 +49,8 @@ prometheus_listen_addresses = 127.0.0.1:{port}
 mem_stats_period_seconds = {period}
 [memballoon]
 libvirt_timeout = {timeout}
+boot_seconds = {boot_seconds}
+{memballoon_options}
 [service_credentials]
 auth_type = none
 endpoint = {nova}
@@ -69,6 +71,8 @@ def configure(
     host: str = "lab",
     transport_url: str = "",
     extra_metadata: bool = False,
+    boot_seconds: float = 0,
+    memballoon_options: str = "",
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Write a ceilometer.conf of its own for an agent; that file and the one for its log.
 
@@ -78,7 +82,9 @@ def configure(
     polling_options: further lines for [polling]; uri: another than the lab's;
     port: of the exporter, which is off at 0; host: the agent's name for this host;
     transport_url: the broker's, if samples are to be sent to one; extra_metadata: ask
-    (the lab's) Nova for what the instances' users said of them.
+    (the lab's) Nova for what the instances' users said of them; boot_seconds: for how
+    long a guest that has not reported counts as booting; memballoon_options: further
+    lines for [memballoon].
     """
     folder = pathlib.Path(tempfile.mkdtemp(prefix="agent-", dir=hypervisor.folder))
     folder.chmod(0o755)
@@ -101,6 +107,8 @@ def configure(
             transport_url=transport_url or "fake://",
             notifications=bool(transport_url),
             extra_metadata=extra_metadata,
+            boot_seconds=boot_seconds,
+            memballoon_options=memballoon_options,
         )
     )
     return config, folder / "log"
