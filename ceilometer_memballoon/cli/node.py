@@ -72,8 +72,7 @@ class Guest:
     @property
     def usage_includes_cache(self) -> bool:
         """Whether its page cache counts as used, because its driver reports only free memory."""
-        stats = self.seen.reading.guest
-        return "unused" in stats and "usable" not in stats
+        return self.seen.reading.includes_cache
 
     def volume(self, pollster: str) -> float | None:
         """What that pollster would send now."""
