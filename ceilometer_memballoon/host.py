@@ -116,6 +116,9 @@ class Host:
     def close(self) -> None:
         """Close the connection, if libvirt answers in time."""
         reader, self._reader = self._reader, None
+        # A domain object keeps its connection open. If one outlives it, freeing the object
+        # closes the connection, and does so without a deadline.
+        self._domains, self._listed_by = {}, None
         if reader is not None:
             reader.close(self._timeout)
 
