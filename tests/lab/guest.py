@@ -84,6 +84,7 @@ DOMAIN = """
     <emulator>{emulator}</emulator>
     <serial type="file"><source path="{folder}/{name}.log"/><target port="0"/></serial>
     <serial type="unix"><source mode="bind" path="{folder}/{name}.sock"/><target port="1"/></serial>
+    {devices}
     <memballoon model={model} autodeflate="on" freePageReporting="on">{stats}</memballoon>
   </devices>
 </domain>
@@ -100,7 +101,8 @@ class Guest:
     paused: started but never run; forge: whether it can forge its statistics;
     emulator: the program that runs it; server_group: what Nova says of it;
     suite: the Debian release of its kernel, None for this machine's; is_nova:
-    whether it has Nova's metadata.
+    whether it has Nova's metadata; devices: XML of further devices, such as those of
+    tests.lab.devices; metadata: in place of Nova's.
     """
 
     def __init__(
@@ -119,6 +121,8 @@ class Guest:
         server_group: str | None = None,
         suite: str | None = None,
         is_nova: bool = True,
+        devices: str = "",
+        metadata: str | None = None,
     ) -> None:
         self.hypervisor = hypervisor
         self.name = name
@@ -126,6 +130,8 @@ class Guest:
         self.display_name = display_name or name
         self.memory = memory
         self.is_nova = is_nova
+        self._devices = devices
+        self._metadata = metadata
         if server_group is not None:
             nova.server_groups[self.uuid] = server_group
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
@@ -251,13 +257,15 @@ class Guest:
     def _xml(
         self, period: int | None, driver: bool, model: str, image: Image, emulator: str
     ) -> str:
-        metadata = METADATA.format(
-            display_name=escape(self.display_name),
-            memory=self.memory,
-            user=USER,
-            project=PROJECT,
-            image=IMAGE,
-        )
+        metadata = self._metadata
+        if metadata is None:
+            metadata = METADATA.format(
+                display_name=escape(self.display_name),
+                memory=self.memory,
+                user=USER,
+                project=PROJECT,
+                image=IMAGE,
+            )
         return DOMAIN.format(
             name=self.name,
             uuid=self.uuid,
@@ -268,6 +276,7 @@ class Guest:
             cmdline="" if driver else " lab.nodriver",
             folder=self.hypervisor.folder,
             emulator=emulator,
+            devices=self._devices,
             model=quoteattr(model),
             stats="" if period is None else f"<stats period='{period}'/>",
         )
