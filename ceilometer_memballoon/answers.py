@@ -10,6 +10,9 @@ import libvirt
 from ceilometer_memballoon.record import Boot, Hold, Monitor, Outcome, Record
 
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+#: Kinds of domains to list: those that run, or those that are shut off as well.
+ACTIVE = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+ALL = 0
 #: The statistics that the memory meters need.
 MEMORY_GROUPS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BALLOON
 #: All that a record of QEMU's driver has of the balloon while another job holds the domain.
@@ -29,15 +32,16 @@ MONITOR_BROKEN = (
 Answer = tuple[libvirt.virDomain, dict[str, Any]]
 
 
-def list_domains(connection: libvirt.virConnect) -> list[tuple[Record, libvirt.virDomain]]:
-    """All running domains with their states. Takes no job and asks no QEMU."""
-    flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | NOWAIT
+def list_domains(
+    connection: libvirt.virConnect, kind: int = ACTIVE
+) -> list[tuple[Record, libvirt.virDomain]]:
+    """All domains of that kind, ACTIVE or ALL, with their states. Takes no job, asks no QEMU."""
     try:
-        answers = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, flags)
+        answers = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, kind | NOWAIT)
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
-        answers = _list_without_stats(connection)
+        answers = _list_without_stats(connection, kind)
     return [(_record(domain, fields, Outcome.NOT_ASKED), domain) for domain, fields in answers]
 
 
@@ -56,9 +60,19 @@ def read(
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
-        answers = _list_without_stats(connection)
+        answers = _list_without_stats(connection, ACTIVE)
     records = [_read_record(domain, fields, groups) for domain, fields in answers]
     return [record for record in records if record.id >= 0]
+
+
+def read_stopped(connection: libvirt.virConnect, groups: int) -> list[Record]:
+    """Read the statistics of all domains that are shut off. No file is opened.
+
+    groups: VIR_DOMAIN_STATS_* flags without BLOCK.
+    """
+    kind = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE
+    answers = connection.getAllDomainStats(groups, kind | NOWAIT)
+    return [_record(domain, fields, Outcome.READ) for domain, fields in answers]
 
 
 def monitors(domains: Iterable[tuple[Boot, libvirt.virDomain]]) -> dict[Boot, Monitor]:
@@ -87,9 +101,9 @@ def has_job(domain: libvirt.virDomain) -> bool:
         raise
 
 
-def _list_without_stats(connection: libvirt.virConnect) -> list[Answer]:
-    # For drivers without bulk statistics, such as lxc.
-    domains = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+def _list_without_stats(connection: libvirt.virConnect, kind: int) -> list[Answer]:
+    # For drivers without bulk statistics, such as lxc. The flags of both calls are equal.
+    domains = connection.listAllDomains(kind)
     return [(domain, _state_fields(domain)) for domain in domains]
 
 

@@ -16,13 +16,14 @@ from ceilometer_memballoon import host as libvirt_host
 from ceilometer_memballoon import shutdown
 from ceilometer_memballoon.domain_xml import Balloon, DomainFacts
 from ceilometer_memballoon.errors import NoAnswerError
+from ceilometer_memballoon.groups import Question
 from ceilometer_memballoon.history import History
 from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.period_keeper import PeriodKeeper
 from ceilometer_memballoon.period_rule import MOST_SECONDS, PeriodRule
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.qemu_process import QemuProcesses
-from ceilometer_memballoon.reader import Reader
+from ceilometer_memballoon.reader import Reader, Snapshot
 from ceilometer_memballoon.reading import (
     REMEDIES,
     Circumstances,
@@ -33,6 +34,7 @@ from ceilometer_memballoon.reading import (
     run_state,
 )
 from ceilometer_memballoon.record import Outcome, Record
+from ceilometer_memballoon.snapshots import Snapshots
 
 LOG = log.getLogger(__name__)
 
@@ -106,7 +108,13 @@ class Collector:
         self._pause = pause
         self._problems = ProblemLog()
         self._reasons: dict[str, Reason | None] = {}
-        self._lock = threading.Lock()
+        #: The reads of this host, shared with whoever else needs its domains.
+        self.snapshots = Snapshots(self._read, self.longest_cycle, monotonic)
+
+    @property
+    def host(self) -> Host:
+        """The host whose guests are read."""
+        return self._reader.host
 
     @property
     def longest_cycle(self) -> float:
@@ -118,7 +126,8 @@ class Collector:
 
         The first pollster of a cycle takes them. The others get the same ones, also when
         they run in parallel threads. An instance without a running domain is GONE. The
-        result is empty if libvirt gives no answer. Raises TimeoutError past longest_cycle.
+        result is empty if libvirt gives no answer. Raises TimeoutError past longest_cycle,
+        NoAnswerError if another cycle does not end.
         """
         mine: futures.Future[Readings] = futures.Future()
         shared: futures.Future[Readings] = cache.setdefault(CACHE_KEY, mine)
@@ -131,12 +140,13 @@ class Collector:
 
     def _collect_alone(self, instances: list[str]) -> Readings:
         # Sources with different intervals have cycles of their own, in parallel.
-        if not self._lock.acquire(timeout=self.longest_cycle):
-            raise TimeoutError("another cycle does not end")
-        try:
+        with self.snapshots.exclusive():
             return self._collect(instances)
-        finally:
-            self._lock.release()
+
+    def _read(self, groups: int) -> Snapshot:
+        snapshot = self._reader.read(groups)
+        self._history.update(snapshot.records.values(), self._clock())
+        return snapshot
 
     def observe(self, *, enable: bool) -> list[Observation]:
         """Read and judge all running domains.
@@ -145,8 +155,7 @@ class Collector:
         guests. Raises NoAnswerError if libvirt gives no answer.
         """
         end = self._monotonic() + self._timeout
-        records = dict(self._reader.read().records)
-        self._history.update(records.values(), self._clock())
+        records = dict(self.snapshots.get(Question.MEMORY).records)
         readings = {uuid: self.judge(record) for uuid, record in records.items()}
         suspects = {u for u, r in records.items() if r.is_read and readings[u].reason is not None}
         enabled = self._periods.ensure(list(records.values()), suspects, end, enable=enable)

@@ -52,7 +52,7 @@ def parse_domain(xml: str) -> DomainFacts:
 
     Raises DomainError for text that is not XML, or that is made to exhaust its reader.
     """
-    domain = _parse(xml)
+    domain = parse(xml)
     instance = _nova_instance(domain)
     name = None if instance is None else instance.findtext("./{*}name")
     return DomainFacts(
@@ -116,7 +116,8 @@ def _is_huge(size: str | None, unit: str | None) -> bool:
     return (size, unit) != (str(mmap.PAGESIZE // 1024), "KiB")
 
 
-def _parse(xml: str) -> etree._Element:
+def parse(xml: str) -> etree._Element:
+    """Parse XML that carries what users wrote. Raises DomainError."""
     # The XML carries text that users wrote (names, metadata): no entities, no network.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:

@@ -113,16 +113,19 @@ class Host:
 
     def list_domains(self, seconds: float) -> list[Record]:
         """All running domains with their states. No QEMU is asked."""
-        was_connected = self.is_connected
-        try:
-            return self._list(self._connected(seconds), seconds)
-        except UnreachableError:
-            # A connection that broke between two cycles, because libvirtd was
-            # restarted, costs no cycle.
-            if not was_connected:
-                raise
-            self.close()
-            return self._list(self._connected(seconds), seconds)
+        found = self._asked_again(answers.list_domains, seconds)
+        self._domains = {record.boot: domain for record, domain in found}
+        self._listed_by = self._reader
+        return [record for record, _ in found]
+
+    def list_all(self, seconds: float) -> list[Record]:
+        """All domains with their states, also those that are shut off. No QEMU is asked."""
+        found = self._asked_again(lambda raw: answers.list_domains(raw, answers.ALL), seconds)
+        return [record for record, _ in found]
+
+    def read_stopped(self, groups: int, seconds: float) -> list[Record]:
+        """The domains that are shut off. groups: VIR_DOMAIN_STATS_* flags without BLOCK."""
+        return self._asked_again(lambda raw: answers.read_stopped(raw, groups), seconds)
 
     def start_read(self, records: list[Record], groups: int, seconds: float) -> Read:
         """Begin to read these domains' statistics. No read waits for a job.
@@ -150,6 +153,10 @@ class Host:
         """
         return self._ask_domain(record, lambda domain: str(domain.XMLDesc(0)), seconds)
 
+    def block_info(self, record: Record, target: str, seconds: float) -> tuple[int, int, int]:
+        """Capacity, allocation and physical size of a disk in bytes. As live_xml()."""
+        return self._ask_domain(record, lambda domain: tuple(domain.blockInfo(target)), seconds)
+
     def has_job(self, record: Record, seconds: float) -> bool:
         """Whether a long job (migration, save, dump, backup) is under way."""
         return self._ask_domain(record, answers.has_job, seconds)
@@ -174,16 +181,24 @@ class Host:
             # Access control can keep one domain from being read.
             raise DomainError(str(error)) from error
 
-    def _list(self, reader: Connection, seconds: float) -> list[Record]:
-        found = reader.ask(answers.list_domains, seconds)
-        self._domains = {record.boot: domain for record, domain in found}
-        self._listed_by = reader
-        return [record for record, _ in found]
+    def _asked_again(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
+        """Ask libvirtd, on a new connection if the old one turns out to be broken."""
+        was_connected = self.is_connected
+        try:
+            return self._connected(seconds).ask(question, seconds)
+        except UnreachableError:
+            # A connection that broke between two cycles, because libvirtd was
+            # restarted, costs no cycle.
+            if not was_connected:
+                raise
+            self.close()
+            return self._connected(seconds).ask(question, seconds)
 
     def _listed(self, seconds: float) -> Connection:
         reader = self._connected(seconds)
         if self._listed_by is not reader:
-            self._list(reader, seconds)
+            self.list_domains(seconds)
+            reader = self._connected(seconds)
         return reader
 
     def _connected(self, seconds: float) -> Connection:

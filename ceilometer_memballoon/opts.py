@@ -43,6 +43,15 @@ MEMBALLOON_OPTS: list[cfg.Opt] = [
         help="Whether the polling agent sets the statistics period of instances. If "
         "this is false, the agent never opens a read-write connection to libvirt.",
     ),
+    cfg.BoolOpt(
+        "serve_stock_meters",
+        default=False,
+        help="Whether Ceilometer's own libvirt pollsters (cpu, disk.device.*, "
+        "network.*, power.state and so on) take their values from the same reads of "
+        "libvirt as the memory meters. Then they have a deadline too, and one hung "
+        "QEMU process does not stop the polling task. Without it, give the memory "
+        "pollsters an interval that no such pollster has.",
+    ),
     cfg.FloatOpt(
         "boot_seconds",
         default=120.0,

@@ -13,7 +13,7 @@ from ceilometer.compute.pollsters.util import make_sample_from_instance
 from ceilometer.polling import plugin_base
 from oslo_config import cfg
 
-from ceilometer_memballoon import collector, opts, polling_file
+from ceilometer_memballoon import collector, discovery, opts, polling_file, serving
 from ceilometer_memballoon.meters import METERS, Meter
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.reading import Reading
@@ -35,11 +35,13 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         # that have no sense are told when polling: an exception here ends the agent.
         with contextlib.suppress(cfg.Error, ValueError):
             collector.shared(conf)
+            serving.serve(conf)
 
     @property
     def default_discovery(self) -> str:
-        """Ceilometer's discovery of the instances on this host."""
-        return "local_instances"
+        """The discovery of the instances on this host: ours where it would ask libvirt."""
+        is_ours = self.conf.compute.instance_discovery_method == discovery.METHOD
+        return discovery.NAME if is_ours else "local_instances"
 
     def get_samples(
         self, manager: Any, cache: dict[str, Any], resources: Iterable[Any]

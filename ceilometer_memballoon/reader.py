@@ -71,6 +71,11 @@ class Reader:
         self._problems = ProblemLog()
         self._busy: set[Boot] = set()
 
+    @property
+    def host(self) -> Host:
+        """The host whose guests it reads."""
+        return self._host
+
     def read(self, groups: int = MEMORY_GROUPS) -> Snapshot:
         """Read all running domains. Raises NoAnswerError if libvirt answers nothing.
 

@@ -48,6 +48,11 @@ class Record:
         return self.uuid, self.id
 
     @property
+    def is_active(self) -> bool:
+        """Whether the domain runs, or is paused. A domain that is shut off has the id -1."""
+        return self.id >= 0
+
+    @property
     def stats(self) -> Stats:
         """The balloon's part of the fields."""
         return stats_of_bulk(self.fields)

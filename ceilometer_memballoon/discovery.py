@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Discover the instances of this compute node with one question to libvirt in each cycle."""
+
+import dataclasses
+import logging
+import threading
+from typing import Any
+
+import libvirt
+from ceilometer.compute.discovery import InstanceDiscovery
+from lxml import etree
+from oslo_config import cfg
+from oslo_log import log
+
+from ceilometer_memballoon import node, opts
+from ceilometer_memballoon.live_xml import LiveXml
+from ceilometer_memballoon.problem_log import ProblemLog
+from ceilometer_memballoon.record import Record
+
+LOG = log.getLogger(__name__)
+
+#: The name of this discovery in polling.yaml.
+NAME = "memballoon_instances"
+#: The method that it takes over. The others ask Nova, not libvirt.
+METHOD = "libvirt_metadata"
+#: The beginning of the namespace of Nova's metadata; a version follows.
+NOVA = "http://openstack.org/xmlns/libvirt/nova/"
+
+#: What the log's messages may be about, besides instances.
+LIBVIRT = "libvirt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Listed:
+    """An instance as it was discovered, and what it was made from."""
+
+    record: Record
+    xml: LiveXml
+    instance: Any
+
+
+class Discovery(InstanceDiscovery):  # type: ignore[misc]
+    """Lists the same instances as Ceilometer's discovery, with the same attributes.
+
+    Ceilometer's own code makes an instance from each domain's XML. It does so once, and
+    again when the domain or its XML has changed. A domain that cannot be asked now keeps
+    the attributes that it had. If libvirt gives no answer, the list is the last one,
+    because pollsters that get no instances take all their values from the exporter.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        super().__init__(conf)
+        opts.register(conf)
+        self._listed: dict[str, Listed] = {}
+        self._domain: ListedDomain | None = None
+        self._problems = ProblemLog()
+        self._discovering = threading.Lock()
+
+    @property
+    def connection(self) -> "ListedDomain | None":
+        """What answers Ceilometer's code in place of a connection."""
+        return self._domain
+
+    def discover(self, manager: Any, param: Any = None) -> list[Any]:
+        """List the instances. Raises nothing if the method is libvirt_metadata."""
+        if self.method != METHOD:
+            return list(super().discover(manager, param))
+        # Polling tasks of different intervals run in parallel.
+        with self._discovering:
+            try:
+                self._update(manager)
+            except Exception as error:
+                self._problems.log(
+                    LIBVIRT, logging.WARNING,
+                    "The instances of the last polling cycle are used again: %s", error,
+                )  # fmt: skip
+            else:
+                self._problems.clear(LIBVIRT, "Instances are discovered again.")
+            return [one.instance for one in self._listed.values()]
+
+    def _update(self, manager: Any) -> None:
+        domains = node.shared(self.conf).all_domains()
+        found = {}
+        for record, xml in domains:
+            before = self._listed.get(record.uuid)
+            one = self._list(manager, record, xml, before)
+            if one is not None:
+                found[record.uuid] = one
+        self._listed = found
+        self._problems.forget_all_but({LIBVIRT, *(record.uuid for record, _ in domains)})
+
+    def _list(
+        self, manager: Any, record: Record, xml: LiveXml | None, before: Listed | None
+    ) -> Listed | None:
+        """The instance of this domain; None if there is none, or not yet."""
+        xml = xml or (before.xml if before else None)
+        if xml is None:
+            LOG.debug("Domain %s is not listed: its XML was not read yet", record.uuid)
+            return None
+        if before is not None and before.xml is xml and _is_same(before.record, record):
+            return before
+        domain = ListedDomain(record, xml.identity)
+        if not domain.is_nova:
+            LOG.debug("Domain %s is not listed: it has no metadata of Nova's", record.uuid)
+            return None
+        return self._make(manager, record, xml, domain) or before
+
+    def _make(
+        self, manager: Any, record: Record, xml: LiveXml, domain: "ListedDomain"
+    ) -> Listed | None:
+        self._domain = domain
+        try:
+            instances = self.discover_libvirt_polling(manager)
+        except Exception as error:
+            # Of broken metadata, or of a Nova that does not answer where Ceilometer asks it.
+            self._problems.log(
+                record.uuid, logging.WARNING, "Instance %s cannot be discovered: %s",
+                record.uuid, repr(error),
+            )  # fmt: skip
+            return None
+        self._problems.clear(record.uuid)
+        return Listed(record, xml, instances[0]) if instances else None
+
+
+class ListedDomain:
+    """A domain, and a connection that lists it alone, as Ceilometer's discovery asks them."""
+
+    def __init__(self, record: Record, identity: str) -> None:
+        """identity: a domain element with the metadata and the os element."""
+        self._record = record
+        self._identity = identity
+        metadata = etree.fromstring(identity).find("./metadata")
+        self._metadata = [] if metadata is None else list(metadata)
+
+    @property
+    def is_nova(self) -> bool:
+        """Whether it has metadata of Nova's."""
+        return any(_namespace(element).startswith(NOVA) for element in self._metadata)
+
+    def listAllDomains(self, flags: int = 0) -> "list[ListedDomain]":  # noqa: N802
+        """List the domain."""
+        return [self]
+
+    def UUIDString(self) -> str:  # noqa: N802
+        """The domain's uuid."""
+        return self._record.uuid
+
+    def name(self) -> str:
+        """The domain's name."""
+        return self._record.name
+
+    def state(self, flags: int = 0) -> list[int]:
+        """The domain's state and its reason."""
+        return [self._record.state, self._record.state_reason]
+
+    def XMLDesc(self, flags: int = 0) -> str:  # noqa: N802
+        """The XML, as far as the discovery needs it."""
+        return self._identity
+
+    def metadata(self, kind: int, uri: str, flags: int = 0) -> str:
+        """The element of that namespace, which its elements lose, as libvirt returns it."""
+        for element in self._metadata:
+            if _namespace(element) == uri:
+                for part in element.iter(f"{{{uri}}}*"):
+                    part.tag = etree.QName(part).localname
+                etree.cleanup_namespaces(element)
+                return str(etree.tostring(element, encoding="unicode", with_tail=False))
+        raise libvirt.libvirtError("there is no such metadata")
+
+
+def _namespace(element: etree._Element) -> str:
+    return etree.QName(element).namespace or "" if isinstance(element.tag, str) else ""
+
+
+def _is_same(before: Record, now: Record) -> bool:
+    return (before.boot, before.name, before.state) == (now.boot, now.name, now.state)

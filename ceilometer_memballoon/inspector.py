@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answer Ceilometer's own libvirt pollsters from the reads that the memory meters share."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ceilometer.compute.virt import inspector as virt_inspector
+from ceilometer.compute.virt.libvirt.inspector import LibvirtInspector
+from oslo_config import cfg
+
+from ceilometer_memballoon.disk_sizes import DiskSizes
+from ceilometer_memballoon.errors import NoAnswerError
+from ceilometer_memballoon.groups import Question
+from ceilometer_memballoon.live_xml import Device
+from ceilometer_memballoon.node import Node
+from ceilometer_memballoon.problem_log import ProblemLog
+from ceilometer_memballoon.record import Record
+from ceilometer_memballoon.stand_in import SnapshotDomain
+
+#: What the log's messages may be about.
+LIBVIRT = "libvirt"
+
+#: The attributes of InstanceStats that come from perf events, and libvirt's names.
+PERF_FIELDS = {
+    "cpu_cycles": "perf.cpu_cycles",
+    "instructions": "perf.instructions",
+    "cache_references": "perf.cache_references",
+    "cache_misses": "perf.cache_misses",
+}
+
+
+#: A counter that a device's statistics have if they are complete.
+COUNTER = {"block": "rd.times", "net": "tx.drop"}
+
+
+class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
+    """Has the methods of Ceilometer's inspector that its pollsters call.
+
+    Each answer is made by Ceilometer's own inspector from a snapshot. A guest that could
+    not be read raises InstanceNotFoundException, which its pollsters log at DEBUG. Nothing
+    here asks libvirt without a deadline, and construction does not ask it at all.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, node: Node) -> None:
+        super().__init__(conf)
+        self._node = node
+        self._sizes = DiskSizes(node.block_info)
+        self._problems = ProblemLog()
+        # The last counters of each interface, from which its deltas are made.
+        self._deltas: dict[str, Any] = {}
+
+    def inspect_instance(self, instance: Any, duration: Any = None) -> "ReadStats":
+        """State, processors and memory; without those that are not known."""
+        record = self._record(Question.INSTANCE, instance)
+        domain = SnapshotDomain(record, self._node.memory(record))
+        stats = self._stock(domain).inspect_instance(instance, duration)
+        return ReadStats(stats, lambda name: self._perf(instance, name))
+
+    def inspect_vnics(self, instance: Any, duration: Any) -> Iterator[Any]:
+        """Counters of each interface that has a device on the host."""
+        record = self._record(Question.VNICS, instance, stopped=False)
+        domain = SnapshotDomain(record, {}, self._devices(record, "net"))
+        yield from self._stock(domain).inspect_vnics(instance, duration)
+
+    def inspect_disks(self, instance: Any, duration: Any) -> Iterator[Any]:
+        """Counters of each disk that has a source."""
+        record = self._record(Question.DISKS, instance, stopped=False)
+        domain = SnapshotDomain(record, {}, self._devices(record, "block"))
+        yield from self._stock(domain).inspect_disks(instance, duration)
+
+    def inspect_disk_info(self, instance: Any, duration: Any) -> Iterator[Any]:
+        """Sizes of each disk that has a source."""
+        record = self._record(Question.DISK_INFO, instance)
+        try:
+            sizes = self._sizes.get(record, [d.target for d in self._devices(record, "block")])
+        except NoAnswerError as error:
+            raise unread(instance.id, str(error)) from error
+        devices = [d for d in self._devices(record, "block") if d.target in sizes]
+        domain = SnapshotDomain(record, {}, devices, sizes.get)
+        yield from self._stock(domain).inspect_disk_info(instance, duration)
+
+    def _stock(self, domain: SnapshotDomain) -> "StockInspector":
+        return StockInspector(self.conf, domain, self._deltas)
+
+    def _record(self, question: Question, instance: Any, *, stopped: bool = True) -> Record:
+        """The instance's record, complete. stopped: also that of a domain that is shut off."""
+        try:
+            record = self._node.record(question, instance.id, stopped=stopped)
+        except NoAnswerError as error:
+            self._problems.log(
+                LIBVIRT, logging.WARNING, "No statistics for Ceilometer's meters: %s", error
+            )
+            raise unread(instance.id, str(error)) from error
+        self._problems.clear(LIBVIRT, "There are statistics for Ceilometer's meters again.")
+        if record is None:
+            raise unread(instance.id, "it has no running domain on this host")
+        if not record.is_read:
+            raise unread(instance.id, record.outcome.name)
+        return record
+
+    def _devices(self, record: Record, group: str) -> list[Device]:
+        """Those disks or interfaces of which the record has statistics."""
+        try:
+            xml = self._node.live_xml(record, group)
+        except NoAnswerError as error:
+            raise unread(record.uuid, str(error)) from error
+        names = {
+            record.fields.get(f"{group}.{number}.name")
+            for number in range(record.fields.get(f"{group}.count", 0))
+            if f"{group}.{number}.{COUNTER[group]}" in record.fields
+        }
+        return [one for one in xml.devices[group] if one.target in names] if xml else []
+
+    def _perf(self, instance: Any, name: str) -> Any:
+        """A perf event's counter; None if the domain does not count it."""
+        record = self._record(Question.PERF, instance, stopped=False)
+        return record.fields.get(PERF_FIELDS[name])
+
+
+class StockInspector(LibvirtInspector):  # type: ignore[misc]
+    """Ceilometer's own inspector, which asks a snapshot instead of libvirt."""
+
+    def __init__(self, conf: cfg.ConfigOpts, domain: SnapshotDomain, deltas: dict[str, Any]):
+        # Not LibvirtInspector's own constructor: it connects.
+        virt_inspector.Inspector.__init__(self, conf)
+        self._domain = domain
+        self.cache = deltas
+
+    @property
+    def connection(self) -> SnapshotDomain:
+        """What answers in place of a connection."""
+        return self._domain
+
+    def _lookup_by_uuid(self, instance: Any) -> SnapshotDomain:
+        return self._domain
+
+
+class ReadStats(virt_inspector.InstanceStats):  # type: ignore[misc]
+    """Statistics of an instance. One that is missing raises InstanceNotFoundException.
+
+    Ceilometer's pollsters log that at DEBUG, and a None as a warning in every cycle. Perf
+    events are read when they are asked for.
+    """
+
+    def __init__(self, stats: Any, perf: Callable[[str], Any]) -> None:
+        self.__dict__.update({k: v for k, v in vars(stats).items() if v is not None})
+        self.__dict__["_perf"] = perf
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.fields:
+            raise AttributeError(name)
+        value = self._perf(name) if name in PERF_FIELDS else None
+        if value is None:
+            raise virt_inspector.InstanceNotFoundException(f"there is no {name}")
+        return value
+
+
+def unread(uuid: str, reason: str) -> virt_inspector.InstanceNotFoundException:
+    """The error that Ceilometer's pollsters log at DEBUG."""
+    return virt_inspector.InstanceNotFoundException(f"instance {uuid} was not read: {reason}")

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Let one read of libvirt answer all pollsters of a polling cycle, and none of another."""
+
+import contextlib
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+from ceilometer_memballoon.errors import NoAnswerError
+from ceilometer_memballoon.groups import Question
+
+#: Seconds for which a snapshot may be used after it was taken. A cycle whose pollsters
+#: take longer, because they send many samples, reads again.
+MOST_AGE = 3.0
+#: In place of an instance's uuid: all instances.
+ALL = ""
+
+
+class HasGroups(Protocol):
+    """A snapshot. groups: the VIR_DOMAIN_STATS_* flags that it was read with."""
+
+    @property
+    def groups(self) -> int:
+        """The flags."""
+
+
+S = TypeVar("S", bound=HasGroups)
+
+
+@dataclasses.dataclass
+class Shot(Generic[S]):
+    """A snapshot, or the error of the read that should have made it.
+
+    ended: when the read ended, in seconds of the monotonic clock. served: the
+    questions about instances that it has answered.
+    """
+
+    result: S | NoAnswerError
+    groups: int
+    ended: float
+    served: set[tuple[Question, str]] = dataclasses.field(default_factory=set)
+
+    def get(self) -> S:
+        """The snapshot. Raises the error."""
+        if isinstance(self.result, NoAnswerError):
+            raise self.result
+        return self.result
+
+
+class Snapshots(Generic[S]):
+    """Takes snapshots with ``read`` and lets each answer a question about an instance once.
+
+    A pollster asks the same question about the same instance again only in a later cycle.
+    So a repeated question gets a new snapshot. A read that fails is kept as a snapshot
+    is: libvirt is not asked again for each instance.
+
+    The groups of a snapshot are those of the questions that were asked lately, that is,
+    since the repeated question before last. May be used by several threads.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int], S],
+        patience: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """read: makes a snapshot of the given groups; raises NoAnswerError.
+
+        patience: seconds to wait for other threads that work at libvirt.
+        """
+        self._read = read
+        self._patience = patience
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._working = threading.RLock()
+        self._latest: Shot[S] | None = None
+        self._asked: set[Question] = set()
+        self._asked_before: set[Question] = set()
+
+    @property
+    def ended(self) -> float | None:
+        """When the latest read ended, in seconds of the monotonic clock."""
+        return None if self._latest is None else self._latest.ended
+
+    def get(self, question: Question, uuid: str = ALL) -> S:
+        """Return a snapshot that answers the question about the instance.
+
+        Raises NoAnswerError.
+        """
+        asked = self._monotonic()
+        shot = self._serve(question, uuid, asked)
+        if shot is None:
+            with self.exclusive():
+                # Another thread may have read in the meantime.
+                shot = self._serve(question, uuid, asked) or self._take(question, uuid)
+        return shot.get()
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other threads from working at libvirt. Raises NoAnswerError."""
+        if not self._working.acquire(timeout=self._patience):
+            raise NoAnswerError("another polling cycle does not end")
+        try:
+            yield
+        finally:
+            self._working.release()
+
+    def _serve(self, question: Question, uuid: str, asked: float) -> Shot[S] | None:
+        with self._lock:
+            shot = self._latest
+            if shot is None or question.groups & ~shot.groups:
+                return None
+            # A question that waited for the read may share it with an equal one.
+            if asked > shot.ended and (
+                (question, uuid) in shot.served or asked > shot.ended + MOST_AGE
+            ):
+                return None
+            shot.served.add((question, uuid))
+            self._asked.add(question)
+            return shot
+
+    def _take(self, question: Question, uuid: str) -> Shot[S]:
+        groups = self._wanted(question)
+        result: S | NoAnswerError
+        try:
+            result = self._read(groups)
+        except NoAnswerError as error:
+            result = error
+        shot = Shot(result, groups, self._monotonic(), {(question, uuid)})
+        with self._lock:
+            self._latest = shot
+        return shot
+
+    def _wanted(self, question: Question) -> int:
+        with self._lock:
+            shot = self._latest
+            late = shot is None or self._monotonic() > shot.ended + MOST_AGE
+            if late or shot is None or not question.groups & ~shot.groups:
+                # A cycle has begun. A question that needs further groups does not begin
+                # one: it comes up for the first time in a cycle that goes on.
+                self._asked, self._asked_before = set(), self._asked
+            self._asked.add(question)
+            groups = 0
+            for one in self._asked | self._asked_before:
+                groups |= one.groups
+            return groups
