@@ -65,8 +65,8 @@ def read(
         wanted = {domain.UUIDString() for domain in domains}
         listed = _list_without_stats(connection, ACTIVE)
         answers = [(domain, fields) for domain, fields in listed if domain.UUIDString() in wanted]
-    records = [_read_record(domain, fields, groups) for domain, fields in answers]
-    return [record for record in records if record.id >= 0]
+    # A domain that has ended has no id.
+    return [_read_record(domain, fields, groups) for domain, fields in answers if domain.ID() >= 0]
 
 
 def read_stopped(connection: libvirt.virConnect, groups: int) -> list[Record]:
