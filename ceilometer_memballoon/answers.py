@@ -62,9 +62,11 @@ def read(
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
-        answers = _list_without_stats(connection, ACTIVE)
-    records = [_read_record(domain, fields, groups) for domain, fields in answers]
-    return [record for record in records if record.id >= 0]
+        wanted = {domain.UUIDString() for domain in domains}
+        listed = _list_without_stats(connection, ACTIVE)
+        answers = [(domain, fields) for domain, fields in listed if domain.UUIDString() in wanted]
+    # A domain that has ended has no id.
+    return [_read_record(domain, fields, groups) for domain, fields in answers if domain.ID() >= 0]
 
 
 def read_stopped(connection: libvirt.virConnect, groups: int) -> list[Record]:
@@ -138,12 +140,15 @@ def _read_record(domain: libvirt.virDomain, fields: dict[str, Any], groups: int)
 
 def _memory_fields(domain: libvirt.virDomain) -> dict[str, int]:
     # For drivers whose bulk call has no balloon fields: libvirt's test driver, lxc, libxl.
-    with contextlib.suppress(libvirt.libvirtError):
+    try:
         stats = {**domain.memoryStats(), "maximum": domain.maxMemory()}
-        if "actual" in stats:
-            stats["current"] = stats.pop("actual")
-        return {f"balloon.{name}": value for name, value in stats.items()}
-    return {}
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        return {}
+    if "actual" in stats:
+        stats["current"] = stats.pop("actual")
+    return {f"balloon.{name}": value for name, value in stats.items()}
 
 
 def _record(domain: libvirt.virDomain, fields: dict[str, Any], outcome: Outcome) -> Record:

@@ -159,7 +159,7 @@ class Collector:
         readings = {uuid: self.judge(record) for uuid, record in records.items()}
         suspects = {u for u, r in records.items() if r.is_read and readings[u].reason is not None}
         enabled = self._periods.ensure(list(records.values()), suspects, end, enable=enable)
-        self._read_enabled(records, enabled & suspects)
+        self._read_enabled(records, enabled & suspects, end)
         # More is known of these now: their XML, and what was read again.
         readings |= {uuid: self.judge(records[uuid]) for uuid in suspects}
         return [
@@ -187,7 +187,7 @@ class Collector:
         Raises NoAnswerError.
         """
         records = {record.uuid: record}
-        self._read_enabled(records, {record.uuid})
+        self._read_enabled(records, {record.uuid}, self._monotonic() + self._timeout)
         return self.judge(records[record.uuid]).reason is None
 
     def _collect(self, instances: list[str]) -> Readings:
@@ -202,9 +202,9 @@ class Collector:
         self._log_reasons(readings, instances)
         return readings
 
-    def _read_enabled(self, records: dict[str, Record], waiting: set[str]) -> None:
+    def _read_enabled(self, records: dict[str, Record], waiting: set[str], end: float) -> None:
         """Read those guests again that were just enabled, until each has answered."""
-        end = self._monotonic() + ENABLED_TRIES * ENABLED_PAUSE
+        end = min(end, self._monotonic() + ENABLED_TRIES * ENABLED_PAUSE)
         while waiting and self._monotonic() < end:
             self._pause(ENABLED_PAUSE)
             try:

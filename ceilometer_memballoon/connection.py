@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import functools
 import threading
+import urllib.parse
 import weakref
 from collections.abc import Callable
 from typing import TypeVar
@@ -151,15 +152,22 @@ class Connection:
 
 def open_connection(uri: str, *, writable: bool) -> libvirt.virConnect:
     """Open a connection. A remote one notices by keepalive that its other end is silent."""
-    is_remote = (
-        "+" in uri.split(":", maxsplit=1)[0] and "+unix" not in uri.split(":", maxsplit=1)[0]
-    )
+    is_remote = _is_remote(uri)
     if is_remote:
         _run_event_loop()
     raw = libvirt.open(uri) if writable else libvirt.openReadOnly(uri)
     if is_remote:
-        raw.setKeepAlive(KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)
+        # Some drivers and old servers know no keepalive.
+        with contextlib.suppress(libvirt.libvirtError):
+            raw.setKeepAlive(KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)
     return raw
+
+
+def _is_remote(uri: str) -> bool:
+    # Without a transport, libvirt reaches the host that a URI names by TLS.
+    parts = urllib.parse.urlsplit(uri)
+    transport = parts.scheme.partition("+")[2]
+    return bool(parts.hostname) or transport not in ("", "unix")
 
 
 @functools.cache

@@ -16,6 +16,8 @@ from ceilometer_memballoon.trouble import Trouble
 
 #: Seconds to wait before a busy domain is read again. Most jobs last for milliseconds.
 BUSY_PAUSES = (0.005, 0.01, 0.01, 0.02, 0.02, 0.03, 0.03, 0.04, 0.04, 0.05)
+#: Seconds for which one of several late reads is waited for before the next one is.
+POLL_SECONDS = 0.05
 
 
 @dataclasses.dataclass
@@ -23,8 +25,9 @@ class Cycle:
     """One pass over the guests of a host.
 
     pace, trouble, problems: what the reader remembers from one cycle to the next.
-    groups: VIR_DOMAIN_STATS_* flags. end: when the pass ends, in monotonic seconds.
-    daemon_seconds: how long libvirtd may take for what it answers alone. found: the
+    groups: VIR_DOMAIN_STATS_* flags. taken, end, last: when the pass began, when no guest
+    is waited for any more, and when libvirtd is not either, in monotonic seconds.
+    longest_question: seconds that libvirtd may take for what it answers alone. found: the
     records so far.
     """
 
@@ -33,8 +36,10 @@ class Cycle:
     trouble: Trouble
     problems: ProblemLog
     groups: int
+    taken: float
     end: float
-    daemon_seconds: float
+    last: float
+    longest_question: float
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     found: dict[Boot, Record] = dataclasses.field(default_factory=dict)
@@ -45,9 +50,29 @@ class Cycle:
         """Seconds until the pass ends."""
         return self.end - self.monotonic()
 
-    def examine(self) -> None:
-        """Find out which guests hang, and mark them. Raises NoAnswerError."""
-        self.trouble.examine(list(self.found.values()), self.pace.hung_after, self.daemon_seconds)
+    @property
+    def daemon_seconds(self) -> float:
+        """How many seconds libvirtd may take now for what it answers alone."""
+        return max(min(self.longest_question, self.last - self.monotonic()), 0)
+
+    @property
+    def unasked(self) -> list[Record]:
+        """The domains that were not asked, without those that a late read waits for."""
+        return [
+            record
+            for record in self.found.values()
+            if record.outcome is Outcome.NOT_ASKED and not self.trouble.waits_for(record.boot)
+        ]
+
+    def examine(self, records: Iterable[Record] | None = None) -> None:
+        """Find out which of the domains hang, by default of all, and mark those.
+
+        Raises NoAnswerError.
+        """
+        suspects = list(self.found.values() if records is None else records)
+        self.trouble.examine(suspects, self.pace.hung_after, self.daemon_seconds)
+        if self.trouble.hung:
+            self.trouble.begin(self.taken)
         self._mark(self.trouble.hung, Outcome.NOT_RESPONDING)
 
     def read(self, records: Iterable[Record]) -> None:
@@ -67,10 +92,14 @@ class Cycle:
             except TooManyStuckCallsError:
                 return
             self._begun[read] = self.monotonic()
-            if read.wait(min(self.pace.late_after(len(group)), self.seconds_left)):
+            late = self.pace.late_after(len(group))
+            if read.wait(min(late, self.seconds_left)):
                 todo = self._keep(read) + todo
-            else:
+            elif self.seconds_left > 0:
                 todo = self._in_order(todo + self._park(read))
+            else:
+                # The pass is over. That does not mean that a QEMU hangs.
+                self.trouble.set_aside(read)
 
     def read_busy_again(self, known: set[Boot]) -> set[Boot]:
         """Read busy domains again until their jobs are over; those that stay busy.
@@ -86,27 +115,55 @@ class Cycle:
         busy = self._busy()
         if busy:
             # Somebody else's call may be stuck at them.
-            before = self.trouble.hung
-            self.trouble.examine(busy, self.pace.hung_after, self.daemon_seconds)
-            self._mark(self.trouble.hung, Outcome.NOT_RESPONDING)
-            self.trouble.hung |= before
+            self.examine(busy)
         return {record.boot for record in busy}
 
-    def await_parked(self) -> None:
-        """Wait for late reads until their QEMU counts as hung or the pass ends."""
-        for read in [read for read in self.trouble.parked if read in self._begun]:
-            begun = self._begun[read]
-            read.wait(min(begun + self.pace.hung_after - self.monotonic(), self.seconds_left))
-            waited = self.monotonic() - begun
+    def await_parked(self) -> bool:
+        """Wait for a late read to return; whether one has.
+
+        Each one is waited for until its QEMU counts as hung. While guests were not asked
+        because too many reads are late, it is waited for until the pass ends.
+        """
+        while self.seconds_left > 0:
+            until = {read: self._hung_at(read) for read in self._late()}
+            if self.unasked:
+                until = dict.fromkeys(until, self.end)
+            now = self.monotonic()
+            waiting = [read for read in until if read.returned or until[read] > now]
+            if not waiting:
+                break
+            for read in waiting:
+                if read.wait(min(POLL_SECONDS, until[read] - now, self.seconds_left)):
+                    self._take(read)
+                    return True
+        return False
+
+    def leave_parked(self) -> None:
+        """Wait for no late read any more. Each one closes its own connection in the end."""
+        for read in self._late():
             awaited = self.trouble.parked[read]
-            if read.leave():
-                hangs = waited >= self.pace.hung_after
-                self._mark(awaited, Outcome.NOT_RESPONDING if hangs else Outcome.NOT_ASKED)
-                self.trouble.hung |= awaited if hangs else set()
-                continue
-            del self.trouble.parked[read]
-            self.pace.learn_late(waited, len(read.records))
+            hangs = self.monotonic() >= self._hung_at(read)
+            if not read.leave():
+                del self.trouble.parked[read]
+                read.close(self.daemon_seconds)
+            elif hangs:
+                self._mark(awaited, Outcome.NOT_RESPONDING)
+                self.trouble.hung |= awaited
+
+    def _late(self) -> list[Read]:
+        """The late reads of this pass."""
+        return [read for read in self.trouble.parked if read in self._begun]
+
+    def _hung_at(self, read: Read) -> float:
+        return self._begun[read] + self.pace.hung_after
+
+    def _take(self, read: Read) -> None:
+        """Keep what a late read has found."""
+        del self.trouble.parked[read]
+        try:
             self._keep(read)
+        finally:
+            self.pace.note_late(self.monotonic() - self._begun[read])
             read.close(self.daemon_seconds)
 
     def _next_group(self, todo: list[Record]) -> list[Record]:
@@ -135,13 +192,16 @@ class Cycle:
                 return read.records
             self._fail(read.records[0], error)
             return []
-        for record in read.records:
-            # A domain that is not in the answer has ended.
-            self.found.pop(record.boot, None)
+        # A domain that is not in the answer has ended.
+        before = {r.boot: self.found.pop(r.boot, None) for r in read.records}
         for record in records:
-            self.found[record.boot] = record
+            known = before.get(record.boot)
+            # A late read can find a domain busy that was read in the meantime.
+            is_worse = known is not None and known.is_read and not record.is_read
+            self.found[record.boot] = known if known is not None and is_worse else record
             if record.is_read:
                 self.trouble.note_answer(record.boot, now)
+                self.problems.clear(record.boot)
         answered = sum(record.is_read for record in records)
         if answered:
             self.pace.learn(now - self._begun[read], answered)
@@ -150,10 +210,16 @@ class Cycle:
     def _park(self, read: Read) -> list[Record]:
         """Let a late read go on beside the others. Returns those that can be asked anew."""
         self.pace.ask_one()
-        self.trouble.park(read, self.monotonic(), self.daemon_seconds)
-        waiting = [r for r in self.found.values() if not r.is_read]
-        self.trouble.examine(waiting, self.pace.hung_after, self.daemon_seconds)
-        self._mark(self.trouble.hung, Outcome.NOT_RESPONDING)
+        # Guests that were read in this pass have proved that they answer.
+        self.trouble.park(read, self.taken, self.daemon_seconds)
+        if self.trouble.parked[read]:
+            # libvirt asks the domains in turn, so those before the awaited one answered.
+            answered = itertools.takewhile(
+                lambda record: not self.trouble.waits_for(record.boot), read.records
+            )
+            for record in answered:
+                self.trouble.note_answer(record.boot, self.monotonic())
+        self.examine([r for r in self.found.values() if not r.is_read])
         return [r for r in read.records if not self.trouble.waits_for(r.boot)]
 
     def _busy(self) -> list[Record]:

@@ -6,7 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from ceilometer_memballoon.errors import DeadlineError, StoppedError, TooManyStuckCallsError
+from ceilometer_memballoon.errors import (
+    DeadlineError,
+    NoAnswerError,
+    StoppedError,
+    TooManyStuckCallsError,
+)
 
 T = TypeVar("T")
 
@@ -65,7 +70,8 @@ class Call(Generic[T]):
         or with None where it raised.
         """
         with self._calls.lock:
-            self.left = not self._returned
+            if not self._returned:
+                self.left = True
             return self.left
 
     def run(self) -> None:
@@ -126,7 +132,7 @@ class Calls:
     def start(
         self, function: Callable[[], T], late: Callable[[T | None], None] = lambda result: None
     ) -> Call[T]:
-        """Begin a call. Raises StoppedError, TooManyStuckCallsError.
+        """Begin a call. Raises NoAnswerError if that is not possible.
 
         late: called with the result of a call that returns after it was left.
         """
@@ -137,8 +143,13 @@ class Calls:
             if len(self.under_way) >= self._most:
                 raise TooManyStuckCallsError(TOO_MANY.format(len(self.under_way)))
             self.under_way.add(call)
-        # A daemon thread, because an executor's threads are joined at exit.
-        threading.Thread(target=call.run, daemon=True).start()
+        try:
+            # A daemon thread, because an executor's threads are joined at exit.
+            threading.Thread(target=call.run, daemon=True).start()
+        except RuntimeError as error:
+            with self.lock:
+                self.under_way.discard(call)
+            raise NoAnswerError(str(error)) from error
         return call
 
     def run(
@@ -157,5 +168,11 @@ class Calls:
         finally:
             left = call.leave()
         if left:
-            raise DeadlineError(f"no answer within {seconds:g} s")
+            raise DeadlineError(f"no answer within {max(seconds, 0):.3g} s")
         return call.result()
+
+
+def countdown(seconds: float) -> Callable[[], float]:
+    """A function that says how many of these seconds are left, zero at the least."""
+    end = time.monotonic() + seconds
+    return lambda: max(end - time.monotonic(), 0)

@@ -68,11 +68,6 @@ def parse_balloon(xml: str) -> Balloon:
     return parse_domain(xml).balloon
 
 
-def display_name(xml: str) -> str | None:
-    """Return what its user called the instance. Raises as parse_domain."""
-    return parse_domain(xml).display_name
-
-
 def name_in_metadata(xml: str) -> str | None:
     """Return the instance's name in Nova's part of a domain's XML. Raises as parse_domain."""
     name = parse(xml).findtext("./{*}name")

@@ -39,11 +39,15 @@ class History:
         now: seconds since the epoch. What is known of other domains is forgotten.
         """
         records = list(records)
-        lives = {}
-        for record in records:
-            life = self._lives.get(record.boot) or Life(started=self._start(record, now))
-            lives[record.boot] = life
-        self._lives = lives
+        new = [record.uuid for record in records if record.boot not in self._lives]
+        started = self._processes.started(new) if new else {}
+        # A domain that was not there in the last cycle has started since.
+        unknown = None if self._is_first else now
+        self._lives = {
+            record.boot: self._lives.get(record.boot)
+            or Life(started=started.get(record.uuid, unknown))
+            for record in records
+        }
         self._is_first = False
         self.note(records, now)
 
@@ -51,11 +55,11 @@ class History:
         """Learn from a further read of some of them."""
         for record in records:
             if record.is_read:
-                self._note(self._lives[record.boot], record, now)
+                self._note(self._life(record), record, now)
 
     def last_report(self, record: Record) -> float | None:
         """When the guest last reported a number, in seconds since the epoch."""
-        return self._lives[record.boot].last_report
+        return self._life(record).last_report
 
     def age(self, record: Record, now: float) -> float | None:
         """Seconds since the guest last reported a number; None if that was not seen."""
@@ -64,10 +68,13 @@ class History:
 
     def is_booting(self, record: Record, now: float) -> bool:
         """Whether the guest has started or rebooted a short while ago and not reported since."""
-        life = self._lives[record.boot]
+        life = self._life(record)
         # A guest that has reported before reboots: QEMU 10 clears its statistics then.
         since = life.started if life.last_report is None else life.silent_since
         return since is not None and now - since < self._boot_seconds
+
+    def _life(self, record: Record) -> Life:
+        return self._lives.setdefault(record.boot, Life())
 
     def _note(self, life: Life, record: Record, now: float) -> None:
         reported = last_report(record.stats)
@@ -75,8 +82,3 @@ class History:
             life.last_report, life.silent_since = reported, None
         elif life.silent_since is None:
             life.silent_since = now
-
-    def _start(self, record: Record, now: float) -> float | None:
-        started = self._processes.started(record.uuid)
-        # A domain that was not there in the last cycle has started since.
-        return now if started is None and not self._is_first else started

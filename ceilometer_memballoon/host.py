@@ -11,10 +11,11 @@ from oslo_config import cfg
 from ceilometer_memballoon import answers
 from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.connection import CallKinds, Connection, open_connection
-from ceilometer_memballoon.deadline import Call, Calls
+from ceilometer_memballoon.deadline import Call, Calls, countdown
 from ceilometer_memballoon.errors import (
     DomainError,
     NoAnswerError,
+    StoppedError,
     UnreachableError,
     WriteRefusedError,
 )
@@ -83,10 +84,12 @@ class Host:
         """uri: libvirt's; timeout: seconds for closing; most_stuck: calls to guests at once."""
         self._uri = uri
         self._timeout = timeout
+        self._places = max(most_stuck - 1, 1)
         self._calls = CallKinds(Calls(MOST_DAEMON_CALLS), Calls(most_stuck))
         self._reader: Connection | None = None
-        # libvirt's domain objects belong to the connection that listed them.
-        self._domains: dict[Boot, libvirt.virDomain] = {}
+        # libvirt's domain objects belong to the connection that listed them. By uuid, so
+        # that a domain which has booted anew since is found again.
+        self._domains: dict[str, libvirt.virDomain] = {}
         self._listed_by: Connection | None = None
         # Without a handler libvirt prints each error to stderr as well as raising it.
         libvirt.registerErrorHandler(lambda context, error: None, None)
@@ -95,6 +98,11 @@ class Host:
     def stuck_calls(self) -> int:
         """How many calls to guests of this process are stuck."""
         return self._calls.guests.stuck
+
+    @property
+    def has_spare_place(self) -> bool:
+        """Whether a call may get stuck at a guest and leave a place for one more."""
+        return self.stuck_calls < self._places
 
     @property
     def is_connected(self) -> bool:
@@ -117,7 +125,7 @@ class Host:
     def list_domains(self, seconds: float) -> list[Record]:
         """All running domains with their states. No QEMU is asked."""
         found = self._asked_again(answers.list_domains, seconds)
-        self._domains = {record.boot: domain for record, domain in found}
+        self._domains = {record.uuid: domain for record, domain in found}
         self._listed_by = self._reader
         return [record for record, _ in found]
 
@@ -136,7 +144,7 @@ class Host:
         groups: libvirt's VIR_DOMAIN_STATS_* flags. seconds: for opening a connection.
         """
         reader = self._listed(seconds)
-        domains = [self._domains[r.boot] for r in records if r.boot in self._domains]
+        domains = [self._domains[r.uuid] for r in records if r.uuid in self._domains]
         call = reader.start(lambda raw: answers.read(raw, domains, groups))
         return Read(records, call, reader)
 
@@ -145,18 +153,20 @@ class Host:
 
         A domain is left out if libvirt cannot tell.
         """
-        reader = self._listed(seconds)
-        wanted = [(r.boot, self._domains[r.boot]) for r in records if r.boot in self._domains]
-        return reader.ask(lambda raw: answers.monitors(wanted), seconds)
+        left = countdown(seconds)
+        reader = self._listed(left())
+        wanted = [(r.boot, self._domains[r.uuid]) for r in records if r.uuid in self._domains]
+        return _ask(reader, lambda raw: answers.monitors(wanted), left())
 
     def nova_metadata(self, records: Iterable[Record], seconds: float) -> dict[Boot, str]:
         """Nova's part of each domain's XML. Takes no job and asks no QEMU.
 
         A domain without Nova's metadata is left out.
         """
-        reader = self._listed(seconds)
-        wanted = [(r.boot, self._domains[r.boot]) for r in records if r.boot in self._domains]
-        return reader.ask(lambda raw: answers.nova_metadata(wanted), seconds)
+        left = countdown(seconds)
+        reader = self._listed(left())
+        wanted = [(r.boot, self._domains[r.uuid]) for r in records if r.uuid in self._domains]
+        return _ask(reader, lambda raw: answers.nova_metadata(wanted), left())
 
     def live_xml(self, record: Record, seconds: float) -> str:
         """The domain's live XML. Ask it only of a domain that was just read.
@@ -176,56 +186,73 @@ class Host:
     @contextlib.contextmanager
     def writer(self, seconds: float) -> "Iterator[Writer]":
         """Open a read-write connection. Also raises WriteRefusedError."""
-        connection = Connection(
-            self._calls, lambda: open_connection(self._uri, writable=True), seconds
-        )
+        connection = self._connect(seconds, writable=True)
         try:
             yield Writer(connection)
         finally:
-            connection.close(self._timeout)
+            connection.close(seconds)
 
     def _ask_domain(
         self, record: Record, question: Callable[[libvirt.virDomain], T], seconds: float
     ) -> T:
+        left = countdown(seconds)
         try:
-            return self._connected(seconds).ask_domain(record.uuid, record.id, question, seconds)
+            return self._connected(left()).ask_domain(record.uuid, record.id, question, left())
         except WriteRefusedError as error:
             # Access control can keep one domain from being read.
             raise DomainError(str(error)) from error
 
     def _asked_again(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
         """Ask libvirtd, on a new connection if the old one turns out to be broken."""
+        left = countdown(seconds)
         was_connected = self.is_connected
         try:
-            return self._connected(seconds).ask(question, seconds)
+            return _ask(self._connected(left()), question, left())
         except UnreachableError:
             # A connection that broke between two cycles, because libvirtd was
             # restarted, costs no cycle.
             if not was_connected:
                 raise
-            self.close()
-            return self._connected(seconds).ask(question, seconds)
+            return _ask(self._connected(left()), question, left())
 
     def _listed(self, seconds: float) -> Connection:
-        reader = self._connected(seconds)
+        left = countdown(seconds)
+        reader = self._connected(left())
         if self._listed_by is not reader:
-            self.list_domains(seconds)
-            reader = self._connected(seconds)
+            self.list_domains(left())
+            reader = self._connected(left())
         return reader
 
     def _connected(self, seconds: float) -> Connection:
+        left = countdown(seconds)
         if self._reader is None or not self._reader.is_usable:
-            self.close()
-            self._reader = self._connect(seconds)
+            if self._reader is not None:
+                self._reader.close(left())
+            try:
+                self._reader = self._connect(left(), writable=False)
+            except WriteRefusedError as error:
+                raise UnreachableError(str(error)) from error
         return self._reader
 
-    def _connect(self, seconds: float) -> Connection:
+    def _connect(self, seconds: float, *, writable: bool) -> Connection:
         try:
             return Connection(
-                self._calls, lambda: open_connection(self._uri, writable=False), seconds
+                self._calls, lambda: open_connection(self._uri, writable=writable), seconds
             )
-        except (NoAnswerError, WriteRefusedError) as error:
+        except StoppedError:
+            raise
+        except NoAnswerError as error:
             raise UnreachableError(f"{self._uri}: {error}") from error
+        except WriteRefusedError as error:
+            raise WriteRefusedError(f"{self._uri}: {error}") from error
+
+
+def _ask(reader: Connection, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
+    """Ask libvirtd for something about all domains. An error is no domain's own."""
+    try:
+        return reader.ask(question, seconds)
+    except (DomainError, WriteRefusedError) as error:
+        raise NoAnswerError(str(error)) from error
 
 
 class Writer:

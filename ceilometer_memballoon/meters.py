@@ -35,10 +35,7 @@ class Rule(enum.Enum):
             # Below zero after the host's clock was set back, until the guest reports.
             age = reading.age
             return {} if age is None or age < 0 else {"age": round(age)}
-        if self is Rule.HOST:
-            return reading.host
-        # How much the guest has follows from both.
-        return {**reading.host, **reading.guest} if reading.guest else {}
+        return reading.host if self is Rule.HOST else reading.stats
 
 
 @dataclasses.dataclass(frozen=True)

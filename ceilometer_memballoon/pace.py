@@ -64,10 +64,9 @@ class Pace:
         fitting = int(READ_SECONDS / usual) if usual > 0 else MOST_DOMAINS
         self.group = max(1, min(2 * self.group, fitting, MOST_DOMAINS))
 
-    def learn_late(self, seconds: float, domains: int) -> None:
-        """Learn from a read that was late and has returned within its cycle."""
+    def note_late(self, seconds: float) -> None:
+        """Note that a read was late and has returned after this long, within its cycle."""
         self._late_answer = max(self._late_answer, seconds)
-        self.learn(seconds, domains)
         self.ask_one()
 
     def ask_one(self) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Container, Iterator, Sequence
 
 from ceilometer_memballoon.domain_xml import DomainFacts, parse_domain
 from ceilometer_memballoon.errors import (
-    DeadlineError,
-    DomainError,
     DomainGoneError,
     NoAnswerError,
     StoppedError,
+    TooManyStuckCallsError,
+    UnreachableError,
     WriteRefusedError,
 )
 from ceilometer_memballoon.host import Host, Writer
@@ -24,7 +24,7 @@ from ceilometer_memballoon.record import Boot, Record
 #: Seconds for which a host or a domain that refused a write is not asked again. Each
 #: attempt is an error in libvirtd's own log.
 REFUSAL_SECONDS = 600
-#: Refusals in a row after which the whole host is taken to refuse.
+#: Refusals without a success after which the whole host is taken to refuse.
 MOST_REFUSALS = 3
 #: Seconds for which a domain that gave no answer, or an error, is left alone.
 RETRY_SECONDS = 60
@@ -39,6 +39,37 @@ REFUSED = (
     "or set [libvirt] mem_stats_period_seconds in nova.conf and hard-reboot the instances. "
     "Guests that have a period are collected all the same."
 )
+REFUSED_ALONE = "Statistics period of instance %s cannot be set: %s"
+
+Refusal = tuple[Record, WriteRefusedError]
+
+
+class Attempt:
+    """Sets periods until ``end``, in monotonic seconds, over one connection.
+
+    The connection is opened when it is needed first, and closed with the attempt. done:
+    uuids of the domains that were set. refusals: the domains that refused.
+    """
+
+    def __init__(self, host: Host, end: float) -> None:
+        self.end = end
+        self.done: set[str] = set()
+        self.refusals: list[Refusal] = []
+        self._host = host
+        self._writer: Writer | None = None
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def open_writer(self, seconds: float) -> Writer:
+        """The connection. Raises NoAnswerError, WriteRefusedError."""
+        if self._writer is None:
+            self._writer = self._open.enter_context(self._host.writer(seconds))
+        return self._writer
 
 
 class PeriodKeeper:
@@ -88,23 +119,29 @@ class PeriodKeeper:
         the next cycle.
         """
         self._forget_all_but(running)
-        done: set[str] = set()
-        readable = sorted(
-            (record for record in running if record.is_read and self._is_due(record)),
-            key=lambda record: self._asked.get(record.boot, 0.0),
-        )
+        attempt = Attempt(self._host, end)
         try:
-            for record in readable:
-                if self._monotonic() < end and self._has_to_be_seen(record, suspects):
-                    self._read_facts(record, end)
-            wanting = [r for r in readable if self._is_due(r) and self._has_to_be_set(r)]
-            if enable and wanting and self._monotonic() >= self._refused_until:
-                self._set_all(wanting, end, done)
+            with attempt:
+                for record in self._in_order(running):
+                    if self._monotonic() >= end or not self._host.has_spare_place:
+                        break
+                    if self._has_to_be_seen(record, suspects):
+                        self._read_facts(record, end)
+                    if enable and self._has_to_be_set(record):
+                        self._set(record, attempt)
         except NoAnswerError as error:
             self._problems.log(LIBVIRT, logging.WARNING, "Periods not checked: %s", error)
         else:
             self._problems.clear(LIBVIRT)
-        return done
+        self._conclude(attempt)
+        return attempt.done
+
+    def _in_order(self, running: Sequence[Record]) -> list[Record]:
+        """Those that were read and may be asked. Those asked the longest ago come first."""
+        return sorted(
+            (record for record in running if record.is_read and self._is_due(record)),
+            key=lambda record: self._asked.get(record.boot, 0.0),
+        )
 
     def _forget_all_but(self, running: Sequence[Record]) -> None:
         boots = {record.boot for record in running}
@@ -122,6 +159,8 @@ class PeriodKeeper:
         return facts is None or (facts.balloon.is_virtio and record.uuid in suspects)
 
     def _has_to_be_set(self, record: Record) -> bool:
+        if self._monotonic() < self._refused_until or not self._is_due(record):
+            return False
         facts = self.facts(record)
         return facts is not None and self._rule.changes(facts)
 
@@ -130,44 +169,47 @@ class PeriodKeeper:
             xml = self._host.live_xml(record, self._seconds(end))
             self._facts[record.boot] = parse_domain(xml)
 
-    def _set_all(self, records: Sequence[Record], end: float, done: set[str]) -> None:
-        refusals = 0
-        try:
-            with self._host.writer(self._seconds(end)) as writer:
-                for record in records:
-                    if self._monotonic() >= end:
-                        return
-                    try:
-                        if self._set(writer, record, end):
-                            done.add(record.uuid)
-                            refusals = 0
-                    except WriteRefusedError:
-                        # libvirt's access control can refuse one domain alone.
-                        refusals += 1
-                        if refusals >= MOST_REFUSALS or len(records) == 1:
-                            raise
-        except WriteRefusedError as error:
-            self._refused_until = self._monotonic() + REFUSAL_SECONDS
-            self._problems.log(WRITE_ACCESS, logging.WARNING, REFUSED, error)
-        else:
-            self._problems.clear(WRITE_ACCESS, "Statistics periods can be set again.")
-
-    def _set(self, writer: Writer, record: Record, end: float) -> bool:
-        with self._trouble_with(record, "Statistics period of instance %s cannot be set: %s"):
+    def _set(self, record: Record, attempt: "Attempt") -> None:
+        message = "Statistics period of instance %s cannot be set: %s"
+        with self._trouble_with(record, message, attempt.refusals):
             # Setting waits behind a migration, save or backup.
-            if self._host.has_job(record, self._seconds(end)):
-                return False
-            writer.set_period(record, self._rule.period, self._seconds(end))
+            if self._host.has_job(record, self._seconds(attempt.end)):
+                return
+            try:
+                writer = attempt.open_writer(self._seconds(attempt.end))
+            except WriteRefusedError as error:
+                self._refuse(error)
+                return
+            writer.set_period(record, self._rule.period, self._seconds(attempt.end))
             self._facts[record.boot] = _with_period(self._facts[record.boot], self._rule.period)
-            return True
-        return False
+            attempt.done.add(record.uuid)
+        if attempt.refusals and not attempt.done and len(attempt.refusals) >= MOST_REFUSALS:
+            self._refuse(attempt.refusals[-1][1])
+
+    def _conclude(self, attempt: "Attempt") -> None:
+        """Tell a host that refuses every write from single domains that refuse theirs."""
+        if attempt.done:
+            self._problems.clear(WRITE_ACCESS, "Statistics periods can be set again.")
+            for record, error in attempt.refusals:
+                self._problems.log(record.boot, logging.WARNING, REFUSED_ALONE, record.uuid, error)
+        elif attempt.refusals:
+            self._refuse(attempt.refusals[-1][1])
+
+    def _refuse(self, error: WriteRefusedError) -> None:
+        self._refused_until = self._monotonic() + REFUSAL_SECONDS
+        self._problems.log(WRITE_ACCESS, logging.WARNING, REFUSED, error)
 
     def _seconds(self, end: float) -> float:
         return max(min(CALL_SECONDS, end - self._monotonic()), 0.05)
 
     @contextlib.contextmanager
-    def _trouble_with(self, record: Record, message: str) -> Iterator[None]:
-        """Log one domain's trouble, and leave the domain alone for a while."""
+    def _trouble_with(
+        self, record: Record, message: str, refusals: "list[Refusal] | None" = None
+    ) -> Iterator[None]:
+        """Log one domain's trouble, and leave the domain alone for a while.
+
+        refusals: where a refused write is noted.
+        """
         self._asked[record.boot] = self._monotonic()
         try:
             yield
@@ -175,10 +217,14 @@ class PeriodKeeper:
             self._problems.log(record.boot, logging.DEBUG, message, record.uuid, error)
         except StoppedError:
             raise
-        except WriteRefusedError:
+        except WriteRefusedError as error:
             self._not_before[record.boot] = self._monotonic() + REFUSAL_SECONDS
+            if refusals is not None:
+                refusals.append((record, error))
+        except (UnreachableError, TooManyStuckCallsError):
             raise
-        except (DomainError, DeadlineError) as error:
+        except Exception as error:
+            # Whatever fails at one domain is no other domain's trouble.
             self._not_before[record.boot] = self._monotonic() + RETRY_SECONDS
             self._problems.log(record.boot, logging.WARNING, message, record.uuid, error)
         else:

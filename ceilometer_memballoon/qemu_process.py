@@ -44,9 +44,10 @@ class QemuProcesses:
             suspects = self._bounded(lambda: self._halted(suspects)) or set()
         return suspects
 
-    def started(self, uuid: str) -> float | None:
-        """When the domain's QEMU was started, in seconds since the epoch, if that is known."""
-        return self._bounded(lambda: self._started(uuid))
+    def started(self, uuids: Iterable[str]) -> dict[str, float]:
+        """When each domain's QEMU was started, in seconds since the epoch, if that is known."""
+        wanted = set(uuids)
+        return self._bounded(lambda: self._started(wanted)) or {}
 
     def _bounded(self, look: Callable[[], T]) -> T | None:
         try:
@@ -63,11 +64,13 @@ class QemuProcesses:
                     halted.add(uuid)
         return halted
 
-    def _started(self, uuid: str) -> float | None:
-        self._find({uuid})
-        with contextlib.suppress(psutil.Error, KeyError):
-            return float(self._known[uuid].create_time())
-        return None
+    def _started(self, wanted: set[str]) -> dict[str, float]:
+        self._find(wanted)
+        started = {}
+        for uuid in wanted & self._known.keys():
+            with contextlib.suppress(psutil.Error):
+                started[uuid] = float(self._known[uuid].create_time())
+        return started
 
     def _find(self, wanted: set[str]) -> None:
         known = {uuid: process for uuid, process in self._known.items() if process.is_running()}

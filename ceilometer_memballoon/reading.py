@@ -79,6 +79,14 @@ class Reading:
     age: float | None = None
 
     @property
+    def stats(self) -> Stats:
+        """All statistics of a guest whose own are there, else none.
+
+        usage and util need both kinds: what the guest has follows from available and actual.
+        """
+        return {**self.host, **self.guest} if self.guest else {}
+
+    @property
     def includes_cache(self) -> bool:
         """Whether usage counts the guest's page cache as used, because usable is missing."""
         return bool(self.guest) and "usable" not in self.guest

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which guests of a host can be asked now, found out without asking them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from ceilometer_memballoon.host import Host, Read
 from ceilometer_memballoon.qemu_process import QemuProcesses
-from ceilometer_memballoon.record import Boot, Hold, Record
+from ceilometer_memballoon.record import Boot, Hold, Monitor, Record
 
 #: A monitor that has been occupied for this many seconds belongs to a QEMU that hangs,
 #: unless the host is so slow that its guests usually take longer.
@@ -40,19 +40,18 @@ class Trouble:
 
     @property
     def at_budget(self) -> bool:
-        """Whether so many calls are stuck that no guest may be asked."""
-        return self.stuck >= self._most_stuck
+        """Whether so many calls are stuck that no unproven guest may be asked."""
+        return self.stuck >= self._places_for_unproven
 
     def begin(self, now: float) -> None:
         """Note that guests may hang. Each has to prove from now on that it answers."""
         if self.since is None:
             self.since = now
 
-    def end(self) -> None:
-        """Note that every guest answers."""
-        self.since = None
-        self.hung = set()
-        self.occupied = set()
+    def end_if_over(self) -> None:
+        """Note that the trouble is over if no guest is known to hang."""
+        if not self.hung and not any(self.parked.values()):
+            self.since = None
 
     def note_answer(self, boot: Boot, now: float) -> None:
         """Note that the guest has answered."""
@@ -69,7 +68,7 @@ class Trouble:
     def may_ask(self, record: Record) -> bool:
         """Whether one more call may get stuck at this guest."""
         # The last place is kept for guests that are proven to answer.
-        places = self._most_stuck if self.is_proven(record) else max(self._most_stuck - 1, 1)
+        places = self._most_stuck if self.is_proven(record) else self._places_for_unproven
         return self.stuck < places
 
     def examine(self, records: Collection[Record], hung_after: float, seconds: float) -> None:
@@ -79,23 +78,31 @@ class Trouble:
         seconds: how long libvirtd may take. Raises NoAnswerError.
         """
         monitors = self._host.monitors(records, seconds)
+        self._find_awaited(monitors)
         limit = max(hung_after, LONG_HELD)
         held = {boot for boot, m in monitors.items() if m.seconds >= limit}
-        self.occupied = {boot for boot in held if monitors[boot].hold is Hold.MONITOR}
+        occupied = {boot for boot in held if monitors[boot].hold is Hold.MONITOR}
         broken = {boot for boot, m in monitors.items() if m.hold is Hold.BROKEN}
-        halted = self._processes.halted(r.uuid for r in records if r.boot not in self.occupied)
-        self.hung = self.occupied | broken | {r.boot for r in records if r.uuid in halted}
+        halted = self._processes.halted(r.uuid for r in records if r.boot not in occupied)
+        hung = occupied | broken | {r.boot for r in records if r.uuid in halted}
+        # Of the other domains nothing new is known.
+        examined = {record.boot for record in records}
+        self.occupied = self.occupied - examined | occupied
+        self.hung = self.hung - examined | hung
 
     def park(self, read: Read, now: float, seconds: float) -> None:
         """Let a late read go on beside the others, and find out for whom it waits.
 
-        Raises NoAnswerError.
+        now: since when guests may hang, in monotonic seconds. Raises NoAnswerError.
         """
         self.begin(now)
+        self.set_aside(read)
+        self._find_awaited(self._host.monitors(read.records, seconds))
+
+    def set_aside(self, read: Read) -> None:
+        """Let a read go on beside the others. For whom it waits is not known yet."""
         read.park()
         self.parked[read] = set()
-        monitors = self._host.monitors(read.records, seconds)
-        self.parked[read] = {boot for boot, m in monitors.items() if m.hold is Hold.MONITOR}
 
     def waits_for(self, boot: Boot) -> bool:
         """Whether a parked read waits for this guest."""
@@ -114,3 +121,15 @@ class Trouble:
         self._answered = {boot: t for boot, t in self._answered.items() if boot in kept}
         self.hung &= kept
         self.occupied &= kept
+
+    @property
+    def _places_for_unproven(self) -> int:
+        return max(self._most_stuck - 1, 1)
+
+    def _find_awaited(self, monitors: Mapping[Boot, Monitor]) -> None:
+        """Note for whom those parked reads wait of which that is not known."""
+        occupied = {boot for boot, monitor in monitors.items() if monitor.hold is Hold.MONITOR}
+        known = {boot for boots in self.parked.values() for boot in boots}
+        for read, boots in self.parked.items():
+            if not boots:
+                self.parked[read] = {r.boot for r in read.records} & (occupied - known)

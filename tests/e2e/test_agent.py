@@ -9,51 +9,79 @@ import yaml
 
 from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason
+from tests.lab.agent import Agent
+from tests.lab.clock import Clock
+from tests.lab.guest import Guest
 from tests.lab.waiting import wait_for
 
 POLLING_YAML = pathlib.Path(__file__).parents[2] / "etc/ceilometer/polling.yaml"
 USAGE, RESIDENT = "ceilometer_memory_usage", "ceilometer_memory_resident"
 SECONDS = 60
+#: The option's value for the agent that most tests share; no guest boots with it.
+PERIOD = 5
+#: By so much the clock is stepped, for no statistics are fresh at that age.
+STALE_SECONDS = 120
 
 
 def wait_for_usage(agent, guest):
     return wait_for(lambda: agent.usage(guest.uuid), SECONDS, "memory.usage", agent.log_text)
 
 
-def test_healthy_guest_is_reported_with_both_meters(boot, start_agent):
-    guest = boot()
-    agent = start_agent()
-    used = wait_for_usage(agent, guest)
-    resident = wait_for(lambda: agent.resident(guest.uuid), SECONDS, "memory.resident")
-    assert 0 < used < guest.memory
-    assert resident > used
+@pytest.fixture(scope="class")
+def guests(hypervisor):
+    """One guest of each kind, up, by kind."""
+    kinds = {"healthy": {}, "off": {"period": None}, "driverless": {"driver": False}}
+    booting = {kind: Guest(hypervisor, f"kind-{kind}", **how) for kind, how in kinds.items()}
+    try:
+        yield {kind: guest.wait_until_up() for kind, guest in booting.items()}
+    finally:
+        for guest in booting.values():
+            guest.destroy()
 
 
-def test_guest_without_a_period_is_switched_on_and_reported(boot, start_agent):
-    guest = boot(period=None)
-    agent = start_agent(period=5)
-    wait_for_usage(agent, guest)
-    assert parse_balloon(guest.live_xml()).period == 5
+@pytest.fixture(scope="class")
+def agent(hypervisor, guests):
+    """One agent for all of them."""
+    with Agent(hypervisor, period=PERIOD) as running:
+        yield running
+
+
+class TestOneAgentForGuestsOfAllKinds:
+    def test_healthy_guest_is_reported_with_both_meters(self, agent, guests):
+        guest = guests["healthy"]
+        used = wait_for_usage(agent, guest)
+        resident = wait_for(lambda: agent.resident(guest.uuid), SECONDS, "memory.resident")
+        assert 0 < used < guest.memory
+        assert resident > used
+
+    def test_guest_without_a_period_is_switched_on_and_reported(self, agent, guests):
+        wait_for_usage(agent, guests["off"])
+        assert parse_balloon(guests["off"].live_xml()).period == PERIOD
+
+    def test_guest_without_driver_has_its_reason_logged_once(self, agent, guests):
+        guest = guests["driverless"]
+        agent.wait_for_cycles(3)
+        lines = re.findall(f"Instance {guest.uuid}: (.*?)\\.", agent.log_text())
+        assert lines == ["no memory"]
+        assert agent.reason(guest.uuid) == Reason.NO_GUEST_DRIVER.value
+
+    def test_agent_ends_cleanly(self, agent, guests):
+        wait_for_usage(agent, guests["healthy"])
+        assert agent.stop() == 0
 
 
 @pytest.mark.purging_exporter
-def test_guest_is_untouched_and_goes_stale_with_the_option_off(boot, start_agent):
+def test_guest_is_untouched_and_goes_stale_with_the_option_off(boot, start_agent, hypervisor):
     guest = boot(period=None)
     before = guest.live_xml()
-    agent = start_agent(period=0)
+    clock = Clock(hypervisor)
+    agent = start_agent(period=0, environment=clock.environment)
+    agent.wait_for_cycles(1)
+    clock.step(STALE_SECONDS)
     wait_for(lambda: agent.reason(guest.uuid) == Reason.STALE.value, SECONDS, "staleness")
     wait_for(lambda: (USAGE, guest.uuid) not in agent.metrics(), SECONDS, "no usage")
     wait_for(lambda: (RESIDENT, guest.uuid) in agent.metrics(), SECONDS, "resident")
     assert guest.live_xml() == before
-
-
-def test_guest_without_driver_has_its_reason_logged_once(boot, start_agent):
-    guest = boot(driver=False)
-    agent = start_agent()
-    agent.wait_for_cycles(3)
-    lines = re.findall(f"Instance {guest.uuid}: (.*?)\\.", agent.log_text())
-    assert lines == ["no memory"]
-    assert agent.reason(guest.uuid) == Reason.NO_GUEST_DRIVER.value
 
 
 @pytest.mark.purging_exporter
@@ -84,10 +112,3 @@ def test_shipped_polling_yaml_gives_its_meters(boot, start_agent):
     (source,) = yaml.safe_load(POLLING_YAML.read_text())["sources"]
     wanted = {(f"ceilometer_{name}", guest.uuid) for name in source["meters"]}
     wait_for(lambda: set(agent.metrics()) == wanted, SECONDS, "its meters", agent.log_text)
-
-
-def test_agent_ends_cleanly(boot, start_agent):
-    guest = boot()
-    agent = start_agent()
-    wait_for_usage(agent, guest)
-    assert agent.stop() == 0

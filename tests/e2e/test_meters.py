@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from ceilometer_memballoon.meters import COMING, METERS
+from tests.lab.guest import Guest
 from tests.lab.stepped import SteppedAgent
 from tests.lab.waiting import wait_for
 
@@ -44,14 +45,18 @@ def dommemstat(guest):
     return {name: int(value) for name, value in map(str.split, done.stdout.split("\n")[:-2])}
 
 
-@pytest.fixture
-def cycle(boot, hypervisor):
+@pytest.fixture(scope="module")
+def cycle(hypervisor):
     """One cycle of an agent with all meters, ours and stock, on a guest that stands still."""
-    guest = boot(period=LONG_PERIOD)
-    meters = (*METERS, *STOCK)
-    with SteppedAgent(hypervisor, meters=meters, period=LONG_PERIOD) as agent:
-        agent.cycle()
-        yield guest, agent.cycle()
+    guest = Guest(hypervisor, "still", period=LONG_PERIOD)
+    try:
+        guest.wait_until_up()
+        meters = (*METERS, *STOCK)
+        with SteppedAgent(hypervisor, meters=meters, period=LONG_PERIOD) as agent:
+            agent.cycle()
+            yield guest, agent.cycle()
+    finally:
+        guest.destroy()
 
 
 def test_every_meter_says_what_virsh_says(cycle):
@@ -89,7 +94,9 @@ def test_every_meter_is_exported_and_leaves_with_its_guest(boot, start_agent):
     exported = {f"ceilometer_{name}" for name in SENT}
 
     def exports():
-        return {uuid: {n for n, u in agent.metrics() if u == uuid} for _, uuid in agent.metrics()}
+        found = agent.metrics()
+        names = {uuid: {n for n, u in found if u == uuid} for uuid in (guest.uuid, staying.uuid)}
+        return {uuid: its for uuid, its in names.items() if its}
 
     both = {guest.uuid: exported, staying.uuid: exported}
     wait_for(lambda: exports() == both, SECONDS, "all meters", agent.log_text)

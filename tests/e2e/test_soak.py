@@ -12,7 +12,7 @@ import pytest
 from tests.lab.guest import Guest
 from tests.lab.stepped import SteppedAgent
 
-CYCLES = int(os.environ.get("SOAK_CYCLES", "60"))
+CYCLES = int(os.environ.get("SOAK_CYCLES", "40"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 GUESTS = 4
 WARM_UP = 20

@@ -25,8 +25,8 @@ class NoProcesses(QemuProcesses):
     def halted(self, uuids):
         return set()
 
-    def started(self, uuid):
-        return None
+    def started(self, uuids):
+        return {}
 
 
 class LabCollector(Collector):

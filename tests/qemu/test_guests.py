@@ -4,6 +4,7 @@
 import subprocess
 import time
 
+import libvirt
 import pytest
 
 from ceilometer_memballoon.collector import Collector
@@ -16,6 +17,8 @@ from tests.qemu.conftest import TIMEOUT
 
 TAKEN_MIB = 40
 MEMORY_MIB = 192
+#: How far two looks at an idle guest may differ.
+TOLERANCE_KIB = 4096
 
 
 def cycle(collector, guest):
@@ -78,6 +81,7 @@ def test_guest_without_device_has_resident_memory_only(boot, make_collector):
     reading = cycle(make_collector(), boot(model="none", period=None))
     assert reading.reason is Reason.NO_BALLOON_DEVICE
     assert reading.host["rss"] > 0
+    assert "actual" not in reading.host
 
 
 def test_guest_paused_from_the_start_has_resident_memory_only(boot, make_collector):
@@ -108,6 +112,28 @@ def test_usage_follows_a_guest_that_takes_memory_and_gives_it_back(boot, make_co
     )
     guest.give_back()
     wait_for(lambda: abs(used_mib() - before) < TAKEN_MIB / 10, 20, "usage as before")
+
+
+def test_balloon_is_not_memory_that_the_guest_uses(boot, make_collector):
+    # Nova's autodeflate: the guest's total stays what it is.
+    guest = boot(period=1, memory=MEMORY_MIB)
+    collector = make_collector(period=1)
+    before = cycle(collector, guest)
+    half = MEMORY_MIB // 2 * 1024
+    guest.domain.setMemoryFlags(half, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    reports = []
+
+    def is_reported():
+        reports.append(cycle(collector, guest))
+        return reports[-1].host["actual"] == half and reports[-1].guest["usable"] < half
+
+    wait_for(is_reported, 20, "a report of the guest with an inflated balloon")
+    after = reports[-1]
+    assert after.guest["available"] == before.guest["available"]
+    # What the kernel keeps for itself is no part of available, but of actual.
+    kernel = before.host["maximum"] - before.guest["available"]
+    grown = usage(after.stats) - usage(before.stats)
+    assert -TOLERANCE_KIB < grown < kernel + TOLERANCE_KIB
 
 
 def test_rebooted_guest_reports_again_and_keeps_its_period(boot, make_collector):

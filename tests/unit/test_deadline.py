@@ -5,11 +5,16 @@ import threading
 
 import pytest
 
-from ceilometer_memballoon.deadline import Calls
-from ceilometer_memballoon.errors import DeadlineError, StoppedError, TooManyStuckCallsError
+from ceilometer_memballoon.deadline import Calls, countdown
+from ceilometer_memballoon.errors import (
+    DeadlineError,
+    NoAnswerError,
+    StoppedError,
+    TooManyStuckCallsError,
+)
 from tests.lab.waiting import wait_for
 
-SOON = 0.05
+SOON = 0.02
 NEVER = 60
 
 
@@ -21,52 +26,62 @@ def release():
     event.set()
 
 
-def leave_behind(calls, release, abandoned=lambda result: None):
+def get_stuck(calls, release, late=lambda result: None):
     with pytest.raises(DeadlineError):
-        calls.run(lambda: release.wait(NEVER), SOON, abandoned)
+        calls.run(lambda: release.wait(NEVER), SOON, late)
 
 
 def test_call_in_time_gives_its_result():
-    assert Calls().run(lambda: 7, NEVER) == 7
+    assert Calls(1).run(lambda: 7, NEVER) == 7
 
 
 def test_call_in_time_gives_its_exception():
     with pytest.raises(ZeroDivisionError):
-        Calls().run(lambda: 1 // 0, NEVER)
+        Calls(1).run(lambda: 1 // 0, NEVER)
 
 
-def test_exception_of_a_timeout_kind_is_the_calls_own_and_leaves_nothing_behind():
-    calls = Calls()
+def test_exception_of_a_timeout_kind_is_the_calls_own_and_leaves_nothing_stuck():
+    calls = Calls(1)
 
     def fail():
         raise TimeoutError("mine")
 
     with pytest.raises(TimeoutError, match="mine"):
         calls.run(fail, NEVER)
-    assert calls.left_behind == 0
+    assert calls.stuck == 0
 
 
-def test_call_that_misses_its_deadline_is_left_behind(release):
-    calls = Calls()
-    leave_behind(calls, release)
-    assert calls.left_behind == 1
+def test_call_that_misses_its_deadline_is_stuck(release):
+    calls = Calls(1)
+    get_stuck(calls, release)
+    assert calls.stuck == 1
 
 
-def test_call_that_returns_late_is_no_longer_left_behind(release):
-    calls = Calls()
-    leave_behind(calls, release)
+def test_deadline_is_named(release):
+    with pytest.raises(DeadlineError, match=r"^no answer within 0\.0123 s$"):
+        Calls(1).run(lambda: release.wait(NEVER), 0.0123)
+
+
+def test_deadline_that_has_passed_already_is_none_below_zero(release):
+    with pytest.raises(DeadlineError, match=r"^no answer within 0 s$"):
+        Calls(1).run(lambda: release.wait(NEVER), -1)
+
+
+def test_call_that_returns_late_is_no_longer_stuck(release):
+    calls = Calls(1)
+    get_stuck(calls, release)
     release.set()
-    wait_for(lambda: calls.left_behind == 0, 10, "the call's return")
+    wait_for(lambda: calls.stuck == 0, 10, "the call's return")
 
 
-def test_late_result_goes_to_whom_it_was_left(release):
+def test_late_result_is_passed_on(release):
     results = []
-    leave_behind(Calls(), release, results.append)
+    get_stuck(Calls(1), release, results.append)
     release.set()
     assert wait_for(lambda: results, 10, "the late result") == [True]
 
 
-def test_late_failure_is_told_as_none(release):
+def test_late_failure_is_passed_on_as_none(release):
     results = []
 
     def fail():
@@ -74,35 +89,110 @@ def test_late_failure_is_told_as_none(release):
         raise OSError
 
     with pytest.raises(DeadlineError):
-        Calls().run(fail, SOON, results.append)
+        Calls(1).run(fail, SOON, results.append)
     release.set()
     assert wait_for(lambda: results, 10, "the late failure") == [None]
 
 
-def test_nothing_is_called_with_too_many_left_behind(release):
-    calls = Calls(most_left_behind=2)
-    leave_behind(calls, release)
-    leave_behind(calls, release)
+def test_late_result_whose_taker_fails_frees_its_place(release):
+    calls = Calls(1)
+    get_stuck(calls, release, lambda result: 1 // 0)
+    threading.excepthook, before = (lambda *arguments: None), threading.excepthook
+    release.set()
+    wait_for(lambda: not calls.under_way, 10, "the call's return")
+    threading.excepthook = before
+
+
+def test_result_in_time_is_not_passed_on_as_late():
+    results = []
+    Calls(1).run(lambda: 7, NEVER, results.append)
+    assert results == []
+
+
+def test_nothing_is_called_with_too_many_stuck(release):
+    calls = Calls(2)
+    get_stuck(calls, release)
+    get_stuck(calls, release)
     with pytest.raises(TooManyStuckCallsError):
         calls.run(lambda: pytest.fail("was called"), NEVER)
 
 
 def test_calls_are_made_again_once_one_has_returned(release):
-    calls = Calls(most_left_behind=1)
-    leave_behind(calls, release)
+    calls = Calls(1)
+    get_stuck(calls, release)
     release.set()
-    wait_for(lambda: calls.left_behind == 0, 10, "the call's return")
+    wait_for(lambda: not calls.under_way, 10, "the call's return")
+    assert calls.run(lambda: 7, NEVER) == 7
+
+
+def test_call_under_way_counts_as_one_that_may_get_stuck(release):
+    calls = Calls(1)
+    calls.start(lambda: release.wait(NEVER))
+    with pytest.raises(TooManyStuckCallsError):
+        calls.run(lambda: pytest.fail("was called"), NEVER)
+
+
+def test_call_under_way_that_is_waited_for_is_not_stuck(release):
+    calls = Calls(1)
+    calls.start(lambda: release.wait(NEVER))
+    assert calls.stuck == 0
+
+
+def test_thread_that_cannot_be_started_takes_no_place(monkeypatch):
+    calls = Calls(1)
+
+    def fail(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(NoAnswerError, match="can't start new thread"):
+            calls.run(lambda: 7, NEVER)
     assert calls.run(lambda: 7, NEVER) == 7
 
 
 def test_stuck_call_keeps_no_process_from_exiting(release):
-    calls = Calls()
-    leave_behind(calls, release)
+    get_stuck(Calls(1), release)
     assert [t for t in threading.enumerate() if not t.daemon] == [threading.main_thread()]
 
 
+def test_started_call_is_waited_for_in_steps(release):
+    call = Calls(1).start(lambda: release.wait(NEVER))
+    assert call.wait(SOON) is False
+    release.set()
+    assert (call.wait(NEVER), call.result()) == (True, True)
+
+
+def test_left_call_that_had_returned_was_not_left():
+    call = Calls(1).start(lambda: 7)
+    call.wait(NEVER)
+    assert (call.leave(), call.left) == (False, False)
+
+
+def test_call_once_left_stays_left(release):
+    late = []
+    call = Calls(1).start(lambda: release.wait(NEVER), late.append)
+    call.leave()
+    release.set()
+    wait_for(lambda: call.returned, 10, "the call's return")
+    assert call.leave() is True
+    assert wait_for(lambda: late, 10, "the late result") == [True]
+
+
+def test_length_of_a_call_stands_still_once_it_has_returned():
+    call = Calls(1).start(lambda: 7)
+    call.wait(NEVER)
+    assert call.seconds == call.seconds
+
+
+def test_length_of_a_call_under_way_grows(release):
+    call = Calls(1).start(lambda: release.wait(NEVER))
+    first = call.seconds
+    assert call.seconds > first
+
+
 def test_stop_ends_the_wait_for_a_call_under_way(release):
-    calls = Calls()
+    calls = Calls(1)
     begun = threading.Event()
 
     def call():
@@ -116,25 +206,21 @@ def test_stop_ends_the_wait_for_a_call_under_way(release):
     threading.Thread(target=stop_when_begun).start()
     with pytest.raises(StoppedError):
         calls.run(call, NEVER)
-    assert calls.left_behind == 1
+    assert calls.stuck == 1
 
 
 def test_nothing_is_called_after_stop():
-    calls = Calls()
+    calls = Calls(1)
     calls.stop()
     with pytest.raises(StoppedError):
         calls.run(lambda: pytest.fail("was called"), NEVER)
 
 
-def test_call_under_way_counts_as_one_that_may_get_stuck(release):
-    calls = Calls(most_left_behind=1)
-    begun = threading.Event()
+def test_countdown_ends_at_zero():
+    assert countdown(0)() == 0
 
-    def call():
-        begun.set()
-        release.wait(NEVER)
 
-    threading.Thread(target=calls.run, args=(call, NEVER)).start()
-    begun.wait(NEVER)
-    with pytest.raises(TooManyStuckCallsError):
-        calls.run(lambda: pytest.fail("was called"), NEVER)
+def test_countdown_counts_what_is_left():
+    left = countdown(NEVER)
+    first = left()
+    assert NEVER - 10 < left() <= first <= NEVER

@@ -10,6 +10,7 @@ from ceilometer_memballoon.domain_xml import (
     PRIVATE_MEMORY,
     Balloon,
     DomainFacts,
+    name_in_metadata,
     parse_domain,
 )
 from ceilometer_memballoon.errors import DomainError
@@ -118,6 +119,15 @@ def test_private_memory_is_missing_from_rss_unless_it_is_qemus_own(kind, exclude
 def test_guest_with_private_memory_and_huge_pages_has_both_marks():
     xml = domain("<memoryBacking><hugepages/></memoryBacking><launchSecurity type='tdx'/>")
     assert parse_domain(xml).rss_excludes == (HUGE_PAGES, PRIVATE_MEMORY)
+
+
+def test_name_is_found_in_novas_part_alone():
+    part = f"<x:instance xmlns:x='{NOVA}1.1'><x:name>web</x:name></x:instance>"
+    assert name_in_metadata(part) == "web"
+
+
+def test_novas_part_may_have_no_name():
+    assert name_in_metadata(f"<x:instance xmlns:x='{NOVA}1.1'/>") is None
 
 
 def test_entities_are_not_expanded(tmp_path):

@@ -70,3 +70,26 @@ def test_forgotten_things_are_logged_anew(caplog):
 def test_control_characters_cannot_forge_a_line(caplog):
     ProblemLog().log("it", logging.WARNING, "broken: %s", "a\n2026 ERROR b\x1b[2J\u2028c")
     assert caplog.messages == ["broken: a\\n2026 ERROR b\\x1b[2J\\u2028c"]
+
+
+def test_figures_that_change_are_not_logged_again_where_once_is_enough(caplog):
+    changes = ProblemLog()
+    changes.log("libvirt", logging.WARNING, "%s stuck", 3, once=True)
+    changes.log("libvirt", logging.WARNING, "%s stuck", 4, once=True)
+    assert caplog.messages == ["3 stuck"]
+
+
+def test_what_was_to_be_logged_once_is_logged_again_after_recovery(caplog):
+    changes = ProblemLog()
+    changes.log("libvirt", logging.WARNING, "stuck", once=True)
+    changes.clear("libvirt")
+    changes.log("libvirt", logging.WARNING, "stuck", once=True)
+    assert caplog.messages == ["stuck", "stuck"]
+
+
+def test_traceback_is_logged_where_it_is_wanted(caplog):
+    try:
+        _ = 1 // 0
+    except ZeroDivisionError:
+        ProblemLog().log("it", logging.ERROR, "broken", trace=True)
+    assert caplog.records[0].exc_info[0] is ZeroDivisionError

@@ -232,6 +232,11 @@ def test_reason_alone_is_a_reading_without_anything():
     assert no_reading(Reason.GONE) == Reading({}, {}, Reason.GONE, None)
 
 
+def test_statistics_of_host_and_guest_are_given_together_or_not_at_all():
+    assert Reading({"actual": 1}, {"usable": 2}).stats == {"actual": 1, "usable": 2}
+    assert Reading({"actual": 1}, {}).stats == {}
+
+
 def test_reason_can_come_with_the_age_of_the_last_report():
     assert no_reading(Reason.BUSY, 7) == Reading({}, {}, Reason.BUSY, 7)
 
@@ -396,7 +401,7 @@ def test_any_numbers_give_usage_within_the_maximum_or_a_reason(stats, age, perio
     if "last_update" in stats:
         stats["last_update"] = recorded.LAST_UPDATE
     reading = judge(stats, recorded.LAST_UPDATE + age, period, Circumstances(state=state))
-    used = usage({**reading.host, **reading.guest})
+    used = usage(reading.stats)
     assert (used is None) == (reading.reason is not None)
     assert used is None or 0 <= used <= stats["maximum"]
 

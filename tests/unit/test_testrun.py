@@ -2,6 +2,8 @@
 """The runner behind ./tools/test, on commands in the place of tox."""
 
 import os
+import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +13,11 @@ import pytest
 
 from tests.lab import download
 from tests.lab.waiting import wait_for
-from tools.testrun import environment, loopback, packages
+from tools.testrun import environment, fetch, loopback, packages
 from tools.testrun import run as runner
 from tools.testrun.environment import Environment, State
 
+LAB = pathlib.Path(__file__).parents[1] / "lab"
 SECONDS = 30
 REACHES = """
 import socket
@@ -128,6 +131,12 @@ def test_download_in_vain_says_what_and_why_in_one_line(monkeypatch):
         download.attempt("sh", "-c", "echo no route; echo to host; exit 1", seconds=5, tries=2)
     assert str(told.value).startswith("2 times in vain: sh -c ")
     assert str(told.value).endswith(": no route / to host")
+
+
+def test_every_unpacked_package_is_fetched_before_the_tests():
+    calls = re.compile(r'unpacked\("([\w-]+)"\)')
+    found = {name for file in LAB.rglob("*.py") for name in calls.findall(file.read_text())}
+    assert found | {"libvirt-daemon-system"} == set(fetch.UNPACKED) | set(fetch.SERVICES)
 
 
 def test_every_system_package_has_its_purpose():

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tools.testrun import loopback, tox
 from tools.testrun.board import Board, table
-from tools.testrun.environment import Environment, State
+from tools.testrun.environment import FAILURES, Environment, State
 from tools.testrun.fetch import Failure, fetch
 from tools.testrun.run import run
 
@@ -71,7 +71,7 @@ def _run_one(
     run([one], lambda _: start(), lambda: None, {name: set()})
     if one.state is State.TIMED_OUT:
         print(f"{name}: {one.state.value} after {arguments.limit:g} minutes", flush=True)
-    return 1 if failures or one.state.is_bad else 0
+    return 1 if failures or one.state in FAILURES else 0
 
 
 def _run_all(
@@ -98,12 +98,12 @@ def _run_all(
             )
     finally:
         _close(console, environments, failures)
-    return 1 if failures or any(one.state.is_bad for one in environments) else 0
+    return 1 if failures or any(one.state in FAILURES for one in environments) else 0
 
 
 def _close(console: Console, environments: list[Environment], failures: list[Failure]) -> None:
     """Print the failures in full, the table and the totals."""
-    bad = [one for one in environments if one.state in (State.FAILED, State.TIMED_OUT)]
+    bad = [one for one in environments if one.state in FAILURES]
     for one in bad:
         print(f"\n{'=' * 20} {one.name}: {one.state.value}; its output: {one.log}\n{one.report()}")
     print()

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tools.testrun.environment import Environment, State
+from tools.testrun.environment import FAILURES, Environment, State
 
 STYLES = {State.RUNNING: "cyan", State.PASSED: "green", State.WAITING: "dim"}
 
@@ -66,5 +66,5 @@ def clock(seconds: float) -> str:
 
 def _line(one: Environment) -> str:
     said = f"{one.passed} passed, {one.failed} failed, {one.counts['skipped']} skipped"
-    where = f"; its output: {one.log}" if one.state.is_bad else ""
+    where = f"; its output: {one.log}" if one.state in FAILURES else ""
     return f"{one.name:<14} {one.state.value:<11} {clock(one.seconds):>6}  {said}{where}"

@@ -18,7 +18,7 @@ LOGS = tox.TREE / "build/test"
 #: A test's verdict in pytest's verbose output: "tests/unit/test_x.py::test_y PASSED [  3%]".
 VERDICT = re.compile(r"^\S+::.* (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)(?: \(.*\))? +\[ *\d+%\]$")
 #: Where pytest begins to tell of failures.
-FAILURES = re.compile(r"^=+ (FAILURES|ERRORS) =+$", re.MULTILINE)
+TOLD = re.compile(r"^=+ (FAILURES|ERRORS) =+$", re.MULTILINE)
 VERBOSE = ("--verbose", "--color=no", "--durations=10")
 #: For a test run to take down its labs after an interruption, and for tox to see it end.
 END_SECONDS = 60
@@ -37,10 +37,9 @@ class State(enum.Enum):
     INTERRUPTED = "interrupted"
     NOT_RUN = "NOT RUN"
 
-    @property
-    def is_bad(self) -> bool:
-        """Whether the run fails by it."""
-        return self not in (State.WAITING, State.RUNNING, State.PASSED)
+
+#: The run fails by these.
+FAILURES = (State.FAILED, State.TIMED_OUT, State.NOT_RUN)
 
 
 class Environment:
@@ -79,7 +78,7 @@ class Environment:
     def failed(self) -> int:
         """Tests that failed; at least 1 if the environment failed."""
         found = self.counts["failed"] + self.counts["error"] + self.counts["xpass"]
-        return max(found, 1 if self.state.is_bad else 0)
+        return max(found, 1 if self.state in FAILURES else 0)
 
     def start(self, arguments: list[str], *, isolated: bool) -> None:
         """Begin to run; isolated: in a network that has loopback only."""
@@ -132,7 +131,7 @@ class Environment:
     def report(self) -> str:
         """What it printed of its failures, or its last lines."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        if begin := FAILURES.search(text):
+        if begin := TOLD.search(text):
             return text[begin.start() :]
         return "\n".join(text.splitlines()[-LAST_LINES:])
 

@@ -31,6 +31,7 @@ UNPACKED = {
 SERVICES = {
     "prometheus": "Prometheus and promtool, for the rules and the dashboard",
     "prometheus-node-exporter": "node_exporter, for the rules about hosts",
+    "prometheus-pushgateway": "Pushgateway, for samples that Ceilometer pushes",
     "nginx": "nginx, in front of Gnocchi and Prometheus for Aodh",
 }
 

@@ -150,14 +150,14 @@ class Aodh(Services):
         return EMPTY_QUERY.findall(self._evaluator_log.read_text(errors="replace"))
 
     def _request(self, method: str, body: dict[str, Any] | None, project: str) -> Any:
+        headers = {"X-User-Id": USER, "X-Project-Id": project, "X-Roles": ROLES}
+        data = None
+        if body is not None:
+            # Aodh answers 500 to a GET with a content type and no content.
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
         request = urllib.request.Request(
-            f"{self.url}/v2/alarms",
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "X-User-Id": USER, "X-Project-Id": project, "X-Roles": ROLES,
-                "Content-Type": "application/json",
-            },
-            method=method,
-        )  # fmt: skip
+            f"{self.url}/v2/alarms", data=data, headers=headers, method=method
+        )
         with urllib.request.urlopen(request, timeout=QUERY_SECONDS) as answer:
             return json.load(answer)

@@ -22,7 +22,7 @@ PACKAGES = {
     "postgresql": "/usr/lib/postgresql/*/bin/postgres",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
 }
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 30
 PROGRAM_SECONDS = 120
 
