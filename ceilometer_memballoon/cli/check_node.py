@@ -35,6 +35,8 @@ def read_access(installation: Installation) -> Result:
     try:
         guests = installation.guests
     except CommandError as error:
+        if error.__cause__ is None:
+            raise
         return Result(
             Code.FAILURE,
             f"{error.__cause__}. Start libvirtd, let this user reach its socket, or correct "

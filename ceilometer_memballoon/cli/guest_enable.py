@@ -13,6 +13,7 @@ from ceilometer_memballoon.cli.columns import Cell, Name
 from ceilometer_memballoon.cli.node import SECONDS, Guest, Node, named
 from ceilometer_memballoon.errors import (
     CommandError,
+    DeadlineError,
     DomainError,
     DomainGoneError,
     MemballoonError,
@@ -93,6 +94,9 @@ class Enable(lister.Lister):  # type: ignore[misc]
             if node.host.has_job(guest.seen.record, SECONDS):
                 raise DomainError("a migration, save, dump or backup is under way; try again later")
             writer.set_period(guest.seen.record, node.period, SECONDS)
+        except DeadlineError as error:
+            self._failures += 1
+            return f"not known: {error}; libvirt may still set it"
         except (DomainGoneError, DomainError, WriteRefusedError, NoAnswerError) as error:
             self._failures += 1
             return f"not set: {error}"

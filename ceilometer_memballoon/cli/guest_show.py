@@ -57,7 +57,7 @@ def _fields(guest: Guest, option: int) -> Iterator[tuple[str, Any]]:
         yield f"{meter.name} ({meter.unit})", Cell(guest.volume(pollster))
     if guest.rss_lacks is not None:
         yield "memory.resident lacks", RSS_LACKS.format(guest.rss_lacks)
-    if guest.usage_includes_cache:
+    if guest.seen.reading.includes_cache:
         yield "memory.usage includes", USAGE_INCLUDES
     for name, value in record.stats.items():
         yield f"libvirt: {name}", value

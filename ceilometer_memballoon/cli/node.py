@@ -8,6 +8,7 @@ from typing import Any
 
 from ceilometer_memballoon import collector as collectors
 from ceilometer_memballoon import host as libvirt_host
+from ceilometer_memballoon.binding import MissingBinding, libvirt
 from ceilometer_memballoon.cli.columns import OK
 from ceilometer_memballoon.cli.configuration import Configuration
 from ceilometer_memballoon.collector import Collector, Observation
@@ -69,11 +70,6 @@ class Guest:
         balloon = self.seen.balloon
         return balloon.period if balloon is not None and balloon.is_virtio else None
 
-    @property
-    def usage_includes_cache(self) -> bool:
-        """Whether its page cache counts as used, because its driver reports only free memory."""
-        return self.seen.reading.includes_cache
-
     def volume(self, pollster: str) -> float | None:
         """What that pollster would send now."""
         return METERS[pollster].volume(self.seen.reading)
@@ -101,6 +97,8 @@ class Node:
 
     def guests(self) -> list[Guest]:
         """All running domains by name. Raises CommandError if libvirt does not answer."""
+        if isinstance(libvirt, MissingBinding):
+            raise CommandError(libvirt.message)
         try:
             seen = self.collector.observe(enable=False)
         except NoAnswerError as error:

@@ -162,6 +162,27 @@ def test_more_hung_than_may_be_asked_are_listed_with_their_names_and_reasons(boo
     assert reasons <= {Reason.NOT_RESPONDING.value, Reason.NOT_ASKED.value}
 
 
+def virsh(hypervisor, *words):
+    return ["virsh", "--connect", hypervisor.uri, *words]
+
+
+def test_virsh_domcontrol_shows_a_qemu_that_does_not_answer(boot, hypervisor):
+    guest = boot("unasked")
+    guest.hang()
+
+    def control():
+        # As in 'virsh domcontrol DOMAIN'.
+        command = virsh(hypervisor, "domcontrol", guest.name)
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    asking = subprocess.Popen(virsh(hypervisor, "dommemstat", guest.name))
+    try:
+        wait_for(lambda: "occupied" in control(), SECONDS, "an occupied monitor", control)
+    finally:
+        guest.unhang()
+        asking.wait(SECONDS)
+
+
 def test_libvirtd_that_does_not_answer_is_one_line_within_the_deadline(hypervisor):
     config, _ = configure(hypervisor, timeout=DEADLINE)
     hypervisor.signal_daemon(signal.SIGSTOP)

@@ -60,41 +60,49 @@ def _run() -> None:
         ]  # fmt: skip
         for guest in guests:
             guest.wait_until_up()
-        _say(f"Starting ceilometer-polling, a cycle each {INTERVAL} s, for {SECONDS} s")
+        _say(f"Starting ceilometer-polling, a cycle each {INTERVAL} s")
         with Agent(hypervisor, interval=INTERVAL, period=PERIOD) as agent:
             wait_for(agent.metrics, 60, "the agent's first samples", agent.log_text)
-            _watch(agent, guests)
+            _say(f"The live view 'ceilometer-memballoon guest list --watch', for {SECONDS} s")
+            _watch(agent, guests[1])
+            _show(agent, guests)
             _ask(agent)
         _say("Taking it all down")
 
 
-def _watch(agent: Agent, guests: list[Guest]) -> None:
-    climbing = guests[1]
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        _show(agent, guests, max(0, round(end - time.monotonic())))
-        climbing.take(STEP_MIB)
-        time.sleep(INTERVAL)
-    _show(agent, guests, 0)
+def _watch(agent: Agent, climbing: Guest) -> None:
+    """Show the live view while the guest takes more and more memory."""
+    with subprocess.Popen(_command(agent, "guest", "list", "--watch", str(INTERVAL))) as view:
+        try:
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end:
+                time.sleep(INTERVAL)
+                climbing.take(STEP_MIB)
+        finally:
+            view.send_signal(signal.SIGINT)
+            view.wait(timeout=60)
 
 
-def _ask(agent: Agent) -> None:
-    """Show the operator's command; the table before it is what the agent has exported."""
-    program = pathlib.Path(sys.executable).with_name("ceilometer-memballoon")
-    for words in (["guest", "list"], ["guest", "show", "driverless"]):
-        print(f"\n$ ceilometer-memballoon {' '.join(words)}", flush=True)
-        command = [str(program), "--config-file", str(agent.config), *words]
-        subprocess.run(command, check=True, timeout=60)
-
-
-def _show(agent: Agent, guests: list[Guest], left: int) -> None:
+def _show(agent: Agent, guests: list[Guest]) -> None:
+    """Print what the agent exports."""
     metrics = agent.metrics()
-    print(f"\n{'instance':12}{'memory.usage':>14}{'memory.resident':>17}   {left:3d} s to go")
+    print(f"\nExported by the agent:\n{'instance':12}{'memory.usage':>14}{'memory.resident':>17}")
     for guest in guests:
         usage = metrics.get(("ceilometer_memory_usage", guest.uuid))
         resident = metrics.get(("ceilometer_memory_resident", guest.uuid))
         why = "" if usage is not None else f"   no usage: {agent.reason(guest.uuid) or 'not yet'}"
         print(f"{guest.display_name:12}{_mib(usage):>14}{_mib(resident):>17}{why}", flush=True)
+
+
+def _ask(agent: Agent) -> None:
+    """Ask the operator's command about the guest that has no usage."""
+    print("\n$ ceilometer-memballoon guest show driverless", flush=True)
+    subprocess.run(_command(agent, "guest", "show", "driverless"), check=True, timeout=60)
+
+
+def _command(agent: Agent, *words: str) -> list[str]:
+    program = pathlib.Path(sys.executable).with_name("ceilometer-memballoon")
+    return [str(program), "--config-file", str(agent.config), *words]
 
 
 def _mib(value: float | None) -> str:

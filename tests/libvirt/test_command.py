@@ -11,6 +11,11 @@ import sys
 import pytest
 import yaml
 
+from ceilometer_memballoon.collector import Collector
+from ceilometer_memballoon.errors import DeadlineError
+from ceilometer_memballoon.period_keeper import PeriodKeeper
+from ceilometer_memballoon.reading import Reason, no_reading
+
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 SECONDS = 120
 PROGRAM = str(pathlib.Path(sys.executable).with_name("ceilometer-memballoon"))
@@ -172,6 +177,73 @@ def test_enable_all_sets_every_guest_with_yes(run, node_of):
     done = run(node_of("a", "b"), "guest", "enable", "--all", "--yes", "-f", "json")
     results = [guest["Result"] for guest in json.loads(done.stdout)]
     assert results == ["set to 10 s, no answer yet"] * 2
+
+
+@pytest.mark.parametrize("word", ["", " ", "\t"])
+@pytest.mark.parametrize("command", ["show", "enable"])
+def test_empty_word_names_no_guest(run, configure, domain, command, word):
+    domain.setMemoryStatsPeriod(0)
+    done = run(configure(), "guest", command, word)
+    assert (done.returncode, "an empty word names no guest" in done.stderr) == (1, True)
+    assert "period=" not in domain.XMLDesc(0)
+
+
+def test_period_that_was_set_is_told_though_libvirt_answers_no_more(
+    run, configure, domain, monkeypatch
+):
+    def fail(self, record):
+        raise DeadlineError("no answer within 1 s")
+
+    monkeypatch.setattr(Collector, "wait_for_answer", fail)
+    done = run(configure(), "guest", "enable", "test", "-f", "value", "-c", "Result")
+    assert (done.returncode, done.stdout) == (
+        0, "set to 10 s, no answer yet: no answer within 1 s\n",
+    )  # fmt: skip
+
+
+def test_healthy_guest_that_was_not_asked_is_not_called_hung(run, configure, domain, monkeypatch):
+    monkeypatch.setattr(PeriodKeeper, "facts", lambda self, record: None)
+    monkeypatch.setattr(Collector, "judge", lambda self, record: no_reading(Reason.NOT_ASKED))
+    done = run(configure(), "guest", "enable", "test", "-f", "value", "-c", "Result")
+    assert "set to 10 s" in done.stdout
+
+
+@pytest.mark.parametrize(("lines", "result"), [
+    ("", "keeps its 60 s, because the option is only a default\n"),
+    ("[libvirt]\nmem_stats_period_seconds = 10\n", "set to 10 s, no answer yet\n"),
+])  # fmt: skip
+def test_default_does_not_overrule_a_period_that_somebody_chose(
+    run, configure, domain, lines, result
+):
+    domain.setMemoryStatsPeriod(60)
+    done = run(configure(lines=lines), "guest", "enable", "test", "-f", "value", "-c", "Result")
+    assert done.stdout == result
+
+
+def test_guest_given_twice_is_set_once(run, configure):
+    done = run(configure(), "guest", "enable", "test", UUID, "-f", "json")
+    assert len(json.loads(done.stdout)) == 1
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_watch_refuses_an_interval_that_is_none(configure, seconds):
+    done = run_process("--config-file", str(configure()), "guest", "list", f"--watch={seconds}")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+@pytest.mark.parametrize("words", [("guest", "list"), ("guest", "show", "x"),
+                                   ("guest", "enable", "x"), ("check",)])  # fmt: skip
+def test_missing_binding_is_one_line_with_the_package(configure, words):
+    hide = "import sys; sys.modules['libvirt'] = None; "
+    start = "from ceilometer_memballoon.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", hide + start,
+         "--config-file", str(configure()), *words],
+        check=False, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    text = " ".join((done.stdout + done.stderr).replace("|", " ").split())
+    assert "install the package python3-libvirt" in text
+    assert (done.returncode, done.stderr.count("\n")) == ((2, 0) if "check" in words else (1, 1))
 
 
 @pytest.mark.parametrize(("answer", "status", "is_set"), [("y", 0, True), ("", 1, False)])

@@ -8,14 +8,17 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from ceilometer import service
 from ceilometer.compute.pollsters import instance_stats
+from ceilometer.polling.manager import AgentManager
 from stevedore import extension
 
 from ceilometer_memballoon import collector, pollsters
 from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.meters import COMING, METERS
+from ceilometer_memballoon.polling_file import stock_pollsters
 from tests.libvirt.conftest import URI
 
 #: The moment at which the test driver's statistics claim to have been taken.
@@ -51,6 +54,42 @@ def at_last_update(monkeypatch):
         then = Collector(host, 10, 5.0, clock=lambda: LAST_UPDATE + 1.0)
         monkeypatch.setattr(collector, "shared", lambda conf: then)
         yield
+
+
+@pytest.fixture
+def loaded(conf, tmp_path):
+    """The plugin's pollsters that Ceilometer's agent loads for a polling.yaml with these meters."""
+
+    def load(*meters):
+        source = {"name": "all", "interval": 60, "meters": list(meters)}
+        (tmp_path / "polling.yaml").write_text(yaml.safe_dump({"sources": [source]}))
+        conf.set_override("cfg_file", str(tmp_path / "polling.yaml"), group="polling")
+        conf.set_override("enable_notifications", False, group="polling")
+        agent = AgentManager(0, conf, ["compute"])
+        return {one.name for one in agent.extensions} & METERS.keys()
+
+    return load
+
+
+@pytest.mark.parametrize("meters", [["*"], ["memory.*"], ["m*"], ["!cpu"], ["cpu"], ["*", "!cpu"]])
+def test_line_that_was_written_for_stock_meters_loads_none_of_the_plugins(loaded, meters):
+    assert loaded(*meters) == set()
+
+
+@pytest.mark.parametrize(
+    ("meters", "names"),
+    [
+        (["memory_usage"], {"memory_usage"}),
+        (["memory_swap_*"], {"memory_swap_in", "memory_swap_out"}),
+        (["cpu", "memory.usage", "memory_resident"], {"memory_resident"}),
+    ],
+)
+def test_line_with_an_underscore_asks_for_the_plugins_pollsters(loaded, meters, names):
+    assert loaded(*meters) == names
+
+
+def test_no_stock_pollster_has_the_underscore_by_which_the_plugins_are_known():
+    assert not [name for name in stock_pollsters() if name.startswith("memory_")]
 
 
 @pytest.fixture
