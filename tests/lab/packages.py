@@ -79,14 +79,23 @@ class Apt:
         return found[0]
 
     def unpack(self, work: pathlib.Path, *packages: str) -> pathlib.Path:
-        """Download the packages into the new folder ``work`` and unpack them.
+        """Unpack the packages in the new folder ``work``, and download those that are missing.
 
         Returns the folder with the files that the packages would install. Raises as run().
         """
         work.mkdir()
-        run("apt-get", "-q", "download", *packages, cwd=work, env=self._environment(), tries=TRIES)
-        for package in work.glob("*.deb"):
-            run("dpkg-deb", "-x", package.name, "unpacked", cwd=work)
+        downloaded = cache_dir() / "downloaded"
+        downloaded.mkdir(exist_ok=True)
+        command = ("apt-get", "-q", "download", *packages)
+        environment = self._environment()
+        # Each line has an address, a file name, a size and a hash. In a folder that has the
+        # files apt would print none.
+        uris = run(*command, "--print-uris", cwd=work, env=environment).splitlines()
+        files = [uri.split()[1] for uri in uris]
+        if not all((downloaded / file).exists() for file in files):
+            run(*command, cwd=downloaded, env=environment, tries=TRIES)
+        for file in files:
+            run("dpkg-deb", "-x", str(downloaded / file), "unpacked", cwd=work)
         return work / "unpacked"
 
     @property
