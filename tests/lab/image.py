@@ -127,3 +127,8 @@ def _archive(root: pathlib.Path) -> bytes:
         command, cwd=root, input=names.encode(), capture_output=True, check=True, timeout=60
     )
     return done.stdout
+
+
+if __name__ == "__main__":
+    for with_forge in (False, True):
+        print(build(forge=with_forge).kernel.parent)
