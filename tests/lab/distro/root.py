@@ -80,7 +80,7 @@ class Root:
         options.write_text(run("apt-config", "dump", "Acquire"))
         return [
             "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--keyring={KEYRING}",
-            f"--aptopt={options}", f"--include={','.join(self.packages)}",
+            f"--aptopt={options}", "--dpkgopt=force-unsafe-io", f"--include={','.join(self.packages)}",
             f"--customize-hook={NO_SERVICES}",
             # The lab looks up its guests' kernel in them.
             "--skip=cleanup/apt/lists",
