@@ -16,7 +16,8 @@ import shutil
 import subprocess
 import tempfile
 
-from tests.lab.packages import Apt, cache_dir, put, run, unpacked
+from tests.lab.apt import Apt, run, unpacked
+from tests.lab.cache import cache_dir, put
 
 __all__ = ["Image", "build", "cache_dir", "unpacked"]
 

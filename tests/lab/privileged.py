@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 
-from tests.lab import packages
+from tests.lab import apt
 from tests.lab.hypervisor import Hypervisor
 
 #: The agent's user; in the namespace only.
@@ -126,7 +126,7 @@ class PrivilegedHypervisor(Hypervisor):
     def _configure_polkit(self, root: pathlib.Path) -> None:
         shutil.copytree("/" / ACTIONS, root / ACTIONS)
         if not [*(root / ACTIONS).glob(LIBVIRT_ACTIONS)]:
-            for policy in (packages.unpacked(POLICIES) / ACTIONS).glob(LIBVIRT_ACTIONS):
+            for policy in (apt.unpacked(POLICIES) / ACTIONS).glob(LIBVIRT_ACTIONS):
                 shutil.copy(policy, root / ACTIONS)
         rules = root / "etc/polkit-1/rules.d"
         rules.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,8 @@ def main() -> int:
     suite, parts = RELEASES[options.release]
     if any(word.startswith("tests") for word in more):
         parts = (selected(),)
+    elif options.part:
+        parts = tuple(part for part in parts if part.name == options.part)
     release = Release(suite)
     release.fetch(parts)
     results = {part.name: _run(release, part, more) for part in parts}
@@ -38,6 +40,8 @@ def _parse() -> tuple[argparse.Namespace, list[str]]:
         description="Further arguments are pytest's. Paths of tests among them select these.",
     )
     parser.add_argument("release", choices=RELEASES)
+    names = {part.name for _, parts in RELEASES.values() for part in parts}
+    parser.add_argument("--part", choices=sorted(names), help="only this part of the tests")
     return parser.parse_known_args()
 
 

@@ -12,8 +12,8 @@ import tempfile
 
 from uv import find_uv_bin
 
+from tests.lab.cache import put
 from tests.lab.distro import namespaces
-from tests.lab.packages import put
 
 TREE = pathlib.Path(__file__).resolve().parents[3]
 FOLDER = "/opt/tests"

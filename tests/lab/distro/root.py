@@ -7,8 +7,9 @@ import pathlib
 import shutil
 import tempfile
 
+from tests.lab.apt import KEYRING, mirror, run
+from tests.lab.cache import cache_dir, put
 from tests.lab.distro import namespaces
-from tests.lab.packages import KEYRING, cache_dir, mirror, put, run
 
 #: Seconds that one try to build a root folder may take, and the number of tries.
 BUILD_SECONDS = 900
@@ -80,7 +81,8 @@ class Root:
         options.write_text(run("apt-config", "dump", "Acquire"))
         return [
             "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--keyring={KEYRING}",
-            f"--aptopt={options}", "--dpkgopt=force-unsafe-io", f"--include={','.join(self.packages)}",
+            f"--aptopt={options}", "--dpkgopt=force-unsafe-io",
+            f"--include={','.join(self.packages)}",
             f"--customize-hook={NO_SERVICES}",
             # The lab looks up its guests' kernel in them.
             "--skip=cleanup/apt/lists",

@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 
 from tests.lab import download
+from tests.lab.cache import cache_dir, put
 
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 #: Seconds that one download or one unpacking may take.
@@ -33,12 +34,6 @@ Dir::State::status "/dev/null";
 Dir::Cache "{folder}/cache";
 APT::Sandbox::User "root";
 """
-
-
-def cache_dir() -> pathlib.Path:
-    """Return the folder that keeps built images and unpacked packages between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "ceilometer-memballoon"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,19 +141,6 @@ def unpacked(package: str) -> pathlib.Path:
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             put(Apt().unpack(pathlib.Path(scratch) / "work", package), target)
     return target
-
-
-def put(built: pathlib.Path, target: pathlib.Path) -> None:
-    """Rename a finished folder to its place in the cache.
-
-    Renaming keeps an interrupted build out of the cache.
-    """
-    try:
-        built.rename(target)
-    except OSError:
-        # Another process may have built the same in the meantime.
-        if not target.exists():
-            raise
 
 
 def run(
