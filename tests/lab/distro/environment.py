@@ -10,8 +10,6 @@ import pathlib
 import shutil
 import tempfile
 
-from uv import find_uv_bin
-
 from tests.lab.cache import put
 from tests.lab.distro import namespaces
 
@@ -45,6 +43,9 @@ def requirements() -> list[str]:
 
 def uv() -> pathlib.Path:
     """Return the path of the program uv of this environment."""
+    # Only environments that make root folders have it.
+    from uv import find_uv_bin  # noqa: PLC0415
+
     return pathlib.Path(find_uv_bin())
 
 
