@@ -105,20 +105,24 @@ def _close(console: Console, environments: list[Environment], failures: list[Fai
     """Print the failures in full, the table and the totals."""
     bad = [one for one in environments if one.state in FAILURES]
     for one in bad:
-        print(f"\n{'=' * 20} {one.name}: {one.state.value}; its output: {one.log}\n{one.report()}")
+        print(f"\n{'=' * 20} {_where(one)}\n{one.output.failures()}")
     print()
     console.print(table(environments))
     for failure in failures:
         print(failure)
     for one in bad:
-        print(f"{one.name}: {one.state.value}; its output: {one.log}")
+        print(_where(one))
     sums = collections.Counter[str]()
     for one in environments:
-        sums.update(passed=one.passed, failed=one.failed, skipped=one.counts["skipped"])
+        sums.update(passed=one.passed, failed=one.failed, skipped=one.skipped)
     sums["failed"] += sum(failure.need.name not in {e.name for e in environments}
                           for failure in failures)  # fmt: skip
     skipped = f", {sums['skipped']} skipped" if sums["skipped"] else ""
     print(f"\n{sums['passed']} passed, {sums['failed']} failed{skipped}", flush=True)
+
+
+def _where(one: Environment) -> str:
+    return f"{one.name}: {one.state.value}; its output: {one.output.path}"
 
 
 if __name__ == "__main__":

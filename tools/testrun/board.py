@@ -54,7 +54,7 @@ def table(environments: list[Environment]) -> Table:
         drawn.add_column(name, justify="right")
     for one in environments:
         style = STYLES.get(one.state, "bold red")
-        counts = (str(count or "") for count in (one.passed, one.failed, one.counts["skipped"]))
+        counts = (str(count or "") for count in (one.passed, one.failed, one.skipped))
         drawn.add_row(one.name, f"[{style}]{one.state.value}[/]", clock(one.seconds), *counts)
     return drawn
 
@@ -65,6 +65,6 @@ def clock(seconds: float) -> str:
 
 
 def _line(one: Environment) -> str:
-    said = f"{one.passed} passed, {one.failed} failed, {one.counts['skipped']} skipped"
-    where = f"; its output: {one.log}" if one.state in FAILURES else ""
+    said = f"{one.passed} passed, {one.failed} failed, {one.skipped} skipped"
+    where = f"; its output: {one.output.path}" if one.state in FAILURES else ""
     return f"{one.name:<14} {one.state.value:<11} {clock(one.seconds):>6}  {said}{where}"

@@ -1,29 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run one tox environment, with its output in a file, and count its tests."""
+"""Run one tox environment, with its output in a file or on this terminal."""
 
-import collections
 import contextlib
 import enum
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 from tools.testrun import loopback, tox
+from tools.testrun.output import VERBOSE, Output
 
 LOGS = tox.TREE / "build/test"
-#: A test's verdict in pytest's verbose output: "tests/unit/test_x.py::test_y PASSED [  3%]".
-VERDICT = re.compile(r"^\S+::.* (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)(?: \(.*\))? +\[ *\d+%\]$")
-#: Where pytest begins to tell of failures.
-TOLD = re.compile(r"^=+ (FAILURES|ERRORS) =+$", re.MULTILINE)
-VERBOSE = ("--verbose", "--color=no", "--durations=10")
-#: For a test run to take down its labs after an interruption, and for tox to see it end.
+#: For tests to take down their labs after an interruption, and for tox to see them end.
 END_SECONDS = 60
-#: Of the output of an environment that is no pytest, or that died.
-LAST_LINES = 200
 
 
 class State(enum.Enum):
@@ -45,17 +38,14 @@ FAILURES = (State.FAILED, State.TIMED_OUT, State.NOT_RUN)
 class Environment:
     """One tox environment and its run. limit: seconds that it may take.
 
-    state: a State; counts: tests so far by pytest's word in lower case; log: the file
-    that has the whole output; seconds: how long it has run.
+    state: a State; output: what it has printed; seconds: how long it has run.
     """
 
     def __init__(self, name: str, limit: float) -> None:
         self.name = name
         self.state = State.WAITING
-        self.counts: collections.Counter[str] = collections.Counter()
-        self.log = LOGS / f"{name}.log"
+        self.output = Output(LOGS / f"{name}.log")
         self._limit = limit
-        self._read = 0
         self._on_terminal = False
         self._began = self._ended = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,56 +60,55 @@ class Environment:
     @property
     def passed(self) -> int:
         """Tests that passed; 1 for an environment without tests, such as docs."""
-        if self.counts or self.state is not State.PASSED:
-            return self.counts["passed"] + self.counts["xfail"]
+        counts = self.output.counts
+        if counts or self.state is not State.PASSED:
+            return counts["passed"] + counts["xfail"]
         return 1
 
     @property
     def failed(self) -> int:
         """Tests that failed; at least 1 if the environment failed."""
-        found = self.counts["failed"] + self.counts["error"] + self.counts["xpass"]
+        counts = self.output.counts
+        found = counts["failed"] + counts["error"] + counts["xpass"]
         return max(found, 1 if self.state in FAILURES else 0)
 
+    @property
+    def skipped(self) -> int:
+        """Tests that were skipped."""
+        return self.output.counts["skipped"]
+
     def start(self, arguments: list[str], *, isolated: bool) -> None:
-        """Begin to run; isolated: in a network that has loopback only."""
+        """Begin to run, with the output in its file. arguments: pytest's."""
         LOGS.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
+        with self.output.path.open("wb") as file:
+            self._start(
                 command(self.name, [*VERBOSE, *arguments], isolated=isolated),
-                cwd=tox.TREE, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"}, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
-        self._has_begun()
 
     def start_here(self, arguments: list[str], *, isolated: bool) -> None:
-        """Begin to run on this terminal, which then signals it itself; nothing is counted."""
-        self.log = pathlib.Path(os.devnull)
+        """Begin to run on this terminal, which signals it itself; nothing is counted."""
+        self.output = Output(pathlib.Path(os.devnull))
         self._on_terminal = sys.stdin.isatty()
-        self._process = subprocess.Popen(
-            command(self.name, arguments, isolated=isolated),
-            cwd=tox.TREE, start_new_session=not self._on_terminal,
-        )  # fmt: skip
-        self._has_begun()
+        self._start(command(self.name, arguments, isolated=isolated))
 
     def look(self) -> None:
         """Count what has been tested since the last look; notice its end or its limit."""
         assert self._process is not None
         status = self._process.poll()
-        self._count()
+        self.output.count()
         if status is not None:
             self._ended = time.monotonic()
             self.state = self._state_after(status)
-            self._signal(signal.SIGKILL)  # whatever is left of its group
+            self.kill()  # whatever is left of its group
         elif time.monotonic() > self._kill_at:
             self.kill()
         elif self._stopped_as is None and self.seconds > self._limit:
             self.stop(State.TIMED_OUT)
 
     def stop(self, state: State) -> None:
-        """Send it what a terminal sends at Ctrl-C; once it has ended, this is its state.
-
-        It is killed if it has not ended after END_SECONDS.
-        """
+        """Interrupt it, and kill it after END_SECONDS; this is its state then."""
         self._stopped_as = state
         self._kill_at = time.monotonic() + END_SECONDS
         self._signal(signal.SIGINT)
@@ -128,26 +117,12 @@ class Environment:
         """End it at once; what ran in its labs goes on."""
         self._signal(signal.SIGKILL)
 
-    def report(self) -> str:
-        """What it printed of its failures, or its last lines."""
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        if begin := TOLD.search(text):
-            return text[begin.start() :]
-        return "\n".join(text.splitlines()[-LAST_LINES:])
-
-    def _has_begun(self) -> None:
+    def _start(self, words: list[str], **how: Any) -> None:
+        self._process = subprocess.Popen(
+            words, cwd=tox.TREE, start_new_session=not self._on_terminal, **how
+        )
         self._began = time.monotonic()
         self.state = State.RUNNING
-
-    def _count(self) -> None:
-        with self.log.open("rb") as log:
-            log.seek(self._read)
-            new = log.read()
-        whole = new[: new.rfind(b"\n") + 1]
-        self._read += len(whole)
-        for line in whole.decode(errors="replace").splitlines():
-            if found := VERDICT.search(line):
-                self.counts[found[1].lower()] += 1
 
     def _state_after(self, status: int) -> State:
         if self._stopped_as is not None:
@@ -164,6 +139,9 @@ class Environment:
 
 
 def command(name: str, arguments: list[str], *, isolated: bool) -> list[str]:
-    """The words that run an environment as fetch has made it, with no installation."""
+    """Return the words that run an environment as fetch has made it.
+
+    isolated: in a network that has loopback only.
+    """
     words = [*tox.COMMAND, "run", "--skip-env-install", "--skip-pkg-install", "-e", name]
     return [*(loopback.WORDS if isolated else ()), *words, "--", *arguments]

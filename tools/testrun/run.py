@@ -6,8 +6,8 @@ import subprocess
 import time
 from collections.abc import Callable
 
+from tools.testrun import tox
 from tools.testrun.environment import Environment, State
-from tools.testrun.fetch import programs_of
 
 LANES = 2
 LOOK_SECONDS = 0.5
@@ -31,7 +31,7 @@ def run(
     """
     try:
         _until_ended(environments, start, show, depends)
-    except KeyboardInterrupt:
+    except BaseException:
         running = _in(State.RUNNING, environments)
         _cancel(environments)
         try:
@@ -39,7 +39,7 @@ def run(
         finally:
             for one in running:
                 one.kill()
-                _sweep(programs_of(one.name) / "python")
+                _sweep(tox.programs_of(one.name) / "python")
         raise
 
 

@@ -25,6 +25,11 @@ def dependencies(names: list[str]) -> dict[str, set[str]]:
     }
 
 
+def programs_of(environment: str) -> pathlib.Path:
+    """The folder of an environment's programs."""
+    return TREE / ".tox" / environment / "bin"
+
+
 def _output(*words: str) -> str:
     done = subprocess.run(
         [*COMMAND, *words], check=True, cwd=TREE, stdout=subprocess.PIPE, text=True, timeout=SECONDS

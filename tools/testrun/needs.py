@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of tox environments need beside the environments."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+
+from tests.lab import download, image, kernels
+from tests.lab.chain import grafana
+from tests.lab.distro import parts as distro_parts
+from tests.lab.distro import root as distro_root
+from tests.lab.distro import run as distro_run
+from tools.testrun import tox
+
+#: Environments that boot no guest of this machine's.
+NO_LAB = (
+    "unit", "libvirt", "coverage", "docs", "package", "lint", "types", "mutation",
+    "debian13", "debian13-short", "debian-sid",
+)  # fmt: skip
+#: Programs that are unpacked and not installed, by Debian package.
+UNPACKED = {
+    "libvirt-daemon-system": "polkit's names of libvirt's rights, for tests of least rights",
+}
+SERVICES = {
+    "prometheus": "Prometheus and promtool, for the rules and the dashboard",
+    "prometheus-node-exporter": "node_exporter, for the rules about hosts",
+    "prometheus-pushgateway": "Pushgateway, for samples that Ceilometer pushes",
+    "nginx": "nginx, in front of Gnocchi and Prometheus for Aodh",
+}
+CLOUD = {
+    "qemu-utils": "qemu-img, for the images of a cloud's servers",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """One thing to fetch. get raises an exception if it is not available."""
+
+    name: str
+    purpose: str
+    get: Callable[[], object]
+
+
+def needs_of(names: list[str]) -> Iterator[Need]:
+    """Yield what these environments' tests need, in the order in which to fetch it."""
+    yield from _lab(names)
+    yield from _npm(names)
+    yield from _releases(names)
+
+
+def _lab(names: list[str]) -> Iterator[Need]:
+    # Without the lab's system packages there are no guests, and their tests are skipped.
+    if set(names) <= set(NO_LAB) or not image.BUSYBOX.exists():
+        return
+    forge = functools.partial(image.build, forge=True)
+    yield _from_debian("guest", "kernel and initramfs of all lab guests", image.build)
+    yield _from_debian("forging guest", "guests that forge their statistics", forge)
+    unpacked = UNPACKED | (SERVICES if _services(names) else {}) | (CLOUD if _cloud(names) else {})
+    for package, purpose in unpacked.items():
+        yield _from_debian(package, purpose, functools.partial(image.unpacked, package))
+    for suite in kernels.SUITES if "qemu" in names else ():
+        get = functools.partial(kernels.prepare, suite)
+        yield Need(f"guest of {suite}", "the test of guest kernels", get)
+
+
+def _from_debian(name: str, purpose: str, get: Callable[[], object]) -> Need:
+    """A need that renews apt's lists if they are too old for it, or not there."""
+
+    def get_with_lists() -> None:
+        try:
+            get()
+        except Exception:  # whatever it was, a second failure is told
+            download.renew_lists(tries=1)
+            get()
+
+    return Need(name, purpose, get_with_lists)
+
+
+def _npm(names: list[str]) -> Iterator[Need]:
+    if "services" in names:
+        get = functools.partial(grafana.fetch, tox.programs_of("services"))
+        yield Need("Grafana's schema from npm", "the dashboard's types", get)
+
+
+def _releases(names: list[str]) -> Iterator[Need]:
+    for name in names:
+        if name in distro_parts.RELEASES:
+            get = functools.partial(_make_release, name)
+            yield Need(f"root folder of {name}", "the tests in it", get)
+
+
+def _make_release(name: str) -> None:
+    if lacking := distro_root.lacks():
+        raise RuntimeError(f"this machine lacks {', '.join(lacking)}")
+    suite, parts = distro_parts.RELEASES[name]
+    distro_run.Release(suite).fetch(parts)
+
+
+def _services(names: list[str]) -> bool:
+    return "services" in names or "chain" in names or _cloud(names)
+
+
+def _cloud(names: list[str]) -> bool:
+    return any(name.startswith("cloud") for name in names)
