@@ -22,6 +22,7 @@ NEEDS = re.compile(r"\*needs (?:a real cloud|an account|a key)\*")
 #: The test that runs a command, and words in that test which show it.
 RUN_BY = {
     r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
+    r"\./tools/fetch": ("tools/test", "tools.testrun"),
     r"\./tools/test": (".ci/run", "./tools/test"),
     r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k on_and_on": (
         "tests/qemu/test_faults.py", "on_and_on",

@@ -64,7 +64,7 @@ def _failure(need: Need) -> Failure | None:
     finally:
         _show("")
     if (seconds := time.monotonic() - begin) > SILENT_SECONDS:
-        print(f"fetched: {need.name} ({seconds:.0f} s)", flush=True)
+        print(f"ready: {need.name} ({seconds:.0f} s)", flush=True)
     return None
 
 
