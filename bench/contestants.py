@@ -125,11 +125,7 @@ def line_through(walls: dict[int, float]) -> tuple[float, float]:
 
 
 def calls(hypervisor: Hypervisor, meters: tuple[str, ...]) -> int:
-    """Calls that one cycle of these meters makes to libvirtd, discovery's not among them."""
-    return _calls_of_cycle(hypervisor, meters) - _calls_of_cycle(hypervisor, METERS_OF[DISCOVERY])
-
-
-def _calls_of_cycle(hypervisor: Hypervisor, meters: tuple[str, ...]) -> int:
+    """Calls that one whole cycle of these meters makes to libvirtd, discovery's included."""
     with (
         counted(hypervisor) as counter,
         SteppedAgent(hypervisor, meters=meters, uri=counter.uri) as agent,

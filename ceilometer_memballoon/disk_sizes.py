@@ -14,6 +14,8 @@ from ceilometer_memballoon.stand_in import BlockInfo
 
 #: Seconds after which a disk is asked again although its bulk statistics are the same.
 REFRESH_SECONDS = 600.0
+#: Seconds after which what was not asked again is forgotten.
+FORGET_SECONDS = 86400.0
 #: The bulk statistics that change when the sizes do.
 SIZES = ("path", "backingIndex", "capacity", "allocation", "physical")
 
@@ -36,6 +38,8 @@ class DiskSizes:
 
         record: a domain that was just read. Raises NoAnswerError.
         """
+        if record.uuid not in self._kept:
+            self._forget_departed()
         marks = _marks(record)
         kept = self._kept.get(record.uuid, {})
         found = {}
@@ -52,10 +56,13 @@ class DiskSizes:
         self._kept[record.uuid] = found
         return {target: sizes for target, (_, _, sizes) in found.items()}
 
-    def forget_all_but(self, uuids: Iterable[str]) -> None:
-        """Forget the disks of all other domains."""
-        wanted = set(uuids)
-        self._kept = {uuid: found for uuid, found in self._kept.items() if uuid in wanted}
+    def _forget_departed(self) -> None:
+        limit = self._monotonic() - FORGET_SECONDS
+        self._kept = {
+            uuid: found
+            for uuid, found in self._kept.items()
+            if any(asked > limit for _, asked, _ in found.values())
+        }
 
     def _is_young(self, asked: float) -> bool:
         return self._monotonic() - asked < REFRESH_SECONDS

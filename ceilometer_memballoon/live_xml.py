@@ -15,6 +15,8 @@ from ceilometer_memballoon.record import Boot, Record
 #: Seconds after which the XML of a domain is read again. Nova rewrites the metadata of a
 #: running domain, and an interface's filter or bridge can change.
 REFRESH_SECONDS = 600.0
+#: Seconds after which XML that was not read again is forgotten.
+FORGET_SECONDS = 86400.0
 #: One domain in so many is read again for its age in one cycle, so that not all of a
 #: host's domains are read in the same cycle.
 REFRESH_SHARE = 16
@@ -99,6 +101,11 @@ class LiveXmls:
         """Whether refresh() would read something if it were allowed to ask all of these."""
         return any(self._age(record) > REFRESH_SECONDS for record in records)
 
+    def _forget_departed(self) -> None:
+        # refresh() does it, but only the discovery calls that.
+        limit = self._monotonic() - FORGET_SECONDS
+        self._kept = {boot: kept for boot, kept in self._kept.items() if kept.taken > limit}
+
     def _due(self, records: list[Record]) -> list[Record]:
         # Nobody else works at a domain that does not run.
         readable = [record for record in records if record.is_read or not record.is_active]
@@ -118,6 +125,8 @@ class LiveXmls:
     def _try(self, record: Record) -> LiveXml | None:
         try:
             xml = self._read(record)
+            if record.boot not in self._kept:
+                self._forget_departed()
             self._kept[record.boot] = live_xml(xml, record.fields, self._monotonic())
         except (DomainGoneError, DomainError):
             return None

@@ -13,7 +13,15 @@ from ceilometer.compute.pollsters.util import make_sample_from_instance
 from ceilometer.polling import plugin_base
 from oslo_config import cfg
 
-from ceilometer_memballoon import binding, collector, discovery, opts, polling_file, serving
+from ceilometer_memballoon import (
+    binding,
+    collector,
+    discovery,
+    isolation,
+    opts,
+    polling_file,
+    serving,
+)
 from ceilometer_memballoon.errors import NotAskedForError
 from ceilometer_memballoon.meters import METERS, Meter
 from ceilometer_memballoon.problem_log import ProblemLog
@@ -64,6 +72,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         """
         try:
             self._warn_of_doubles(manager)
+            isolation.warn(manager)
             samples = self._samples(cache, list(resources))
         except Exception as error:
             self._problems.log(

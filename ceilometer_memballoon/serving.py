@@ -21,6 +21,14 @@ FILLED_BY = "_get_inspector"
 #: The methods that pollsters call, and one that Ceilometer's inspector calls itself.
 METHODS = ("inspect_instance", "inspect_vnics", "inspect_disks", "inspect_disk_info")
 LOOKUP = "_lookup_by_uuid"
+#: The attribute of an inspector whose methods have been replaced.
+SERVED_BY = "served_by"
+
+NO_SLOT = (
+    "[memballoon] serve_stock_meters has no effect: this release of Ceilometer keeps its "
+    "inspector elsewhere. Its libvirt pollsters ask libvirt themselves, without a deadline, so "
+    "give them another interval than the memory pollsters"
+)
 
 _problems = ProblemLog()
 
@@ -33,6 +41,12 @@ def has_slot() -> bool:
     )
 
 
+def is_serving() -> bool:
+    """Whether Ceilometer's libvirt pollsters in this process are served."""
+    current = getattr(GenericComputePollster, SLOT, None)
+    return isinstance(current, Inspector) or getattr(current, SERVED_BY, None) is not None
+
+
 def serve(conf: cfg.ConfigOpts) -> bool:
     """Serve Ceilometer's libvirt pollsters if the option says so; whether they are served.
 
@@ -41,16 +55,11 @@ def serve(conf: cfg.ConfigOpts) -> bool:
     """
     if not conf.memballoon.serve_stock_meters:
         return False
-    current = getattr(GenericComputePollster, SLOT, None)
-    if isinstance(current, Inspector) or getattr(current, "served_by", None) is not None:
+    if is_serving():
         return True
+    current = getattr(GenericComputePollster, SLOT, None)
     if not has_slot() or not isinstance(current, LibvirtInspector | None):
-        _problems.log(
-            SLOT, logging.WARNING,
-            "[memballoon] serve_stock_meters has no effect: this release of Ceilometer keeps its "
-            "inspector elsewhere. Its libvirt pollsters ask libvirt themselves, without a "
-            "deadline; give them another interval than the memory pollsters.",
-        )  # fmt: skip
+        _problems.log(SLOT, logging.WARNING, "%s", NO_SLOT)
         return False
     ours = Inspector(conf, node.shared(conf))
     if current is None:
@@ -58,5 +67,5 @@ def serve(conf: cfg.ConfigOpts) -> bool:
         return True
     for method in METHODS:
         setattr(current, method, getattr(ours, method))
-    current.served_by = ours
+    setattr(current, SERVED_BY, ours)
     return True

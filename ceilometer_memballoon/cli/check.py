@@ -31,6 +31,7 @@ CHECKS: Sequence[tuple[str, Callable[[Installation], Result]]] = (
     ("Nova's configuration", check_files.nova),
     (POLLSTERS, check_polling.pollsters),
     ("Polling interval", check_polling.interval),
+    ("Other libvirt pollsters", check_polling.isolation_of),
     ("Gnocchi", check_gnocchi.meters),
     ("Prometheus exporter", check_exporter.exporter),
 )

@@ -3,6 +3,7 @@
 
 from oslo_upgradecheck.upgradecheck import Code, Result
 
+from ceilometer_memballoon import isolation, serving
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
 from ceilometer_memballoon.errors import FileError
 from ceilometer_memballoon.meters import METERS
@@ -61,6 +62,22 @@ def interval(installation: Installation) -> Result:
                 f"in polling.yaml, or lower [libvirt] {PERIOD}.",
             )
     return Result(Code.SUCCESS, "No source is polled more often than guests report.")
+
+
+def isolation_of(installation: Installation) -> Result:
+    """Whether stock pollsters can stop those of the plugin, or are served by it."""
+    if installation.conf.memballoon.serve_stock_meters:
+        if serving.has_slot():
+            return Result(
+                Code.SUCCESS, "Ceilometer's own libvirt pollsters are served by this plugin."
+            )
+        return Result(Code.WARNING, f"{serving.NO_SLOT}.")
+    found = isolation.at_the_same_interval(installation.sources)
+    if found:
+        return Result(Code.WARNING, f"{isolation.describe(found)}.")
+    return Result(
+        Code.SUCCESS, "No libvirt pollster of Ceilometer's shares an interval with the plugin's."
+    )
 
 
 def _all(remedies: list[str]) -> str:

@@ -108,7 +108,9 @@ def _serve(config: str) -> None:
     manager.polling_manager = polling.PollingManager(conf)
     (task,) = manager.setup_polling_tasks().values()
     sent: list[dict[str, Any]] = []
-    task._send_notification = sent.extend
+    send = task._send_notification
+    # Sent as well, if the configuration has an exporter or a broker.
+    task._send_notification = lambda samples: (sent.extend(samples), send(samples))
     stopwatch = Stopwatch()
     for pollster in manager.extensions:
         pollster.obj.get_samples = functools.partial(stopwatch.time, pollster.obj.get_samples)
