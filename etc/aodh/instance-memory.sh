@@ -1,14 +1,14 @@
 #!/bin/sh
-# An alarm on one instance's memory: more than 90 % of it used, three minutes on end.
+# An alarm on one instance's memory: more than 90 % of it used for three minutes.
 #
 #     INSTANCE=uuid WEBHOOK=https://... sh instance-memory.sh
 #
-# The webhook is called when the alarm fires, when all is well again, and when there is no
-# data: a guest that falls silent is not one with enough memory.
+# The webhook is called when the alarm fires, when it ends, and when there is no data. A guest
+# that falls silent may be short of memory.
 #
-# Gnocchi must keep the meter by the minute: its archive policy needs a definition of 60 s,
-# as ceilometer-high has (gnocchi_resources.memballoon.yaml gives it to memory.util), and
-# polling.yaml an interval of 60 s or less.
+# Gnocchi must keep the meter by the minute. Its archive policy needs a definition of 60 s, as
+# ceilometer-high has; gnocchi_resources.memballoon.yaml gives that policy to memory.util. The
+# interval in polling.yaml must be 60 s or less.
 set -eu
 openstack alarm create \
     --type gnocchi_resources_threshold \

@@ -1,10 +1,10 @@
 #!/bin/sh
-# The alarm of instance-memory.sh where the meters are in Prometheus and not in Gnocchi.
+# The alarm of instance-memory.sh for clouds whose meters are in Prometheus and not in Gnocchi.
 #
 #     INSTANCE=uuid WEBHOOK=https://... sh prometheus-memory.sh
 #
-# The query spans two minutes, for the exporter takes a metric down and puts it up again in
-# each polling cycle; a guest that falls silent has no data after them.
+# The query covers two minutes, because the exporter removes a metric and adds it again in each
+# polling cycle. After two minutes, a silent guest has no data.
 set -eu
 openstack alarm create \
     --type prometheus \

@@ -3,7 +3,7 @@
 #
 #     SERVER_GROUP=name WEBHOOK=https://... sh server-group-memory.sh
 #
-# The group is what the instances were created with, by
+# Instances belong to the group that was named when they were created, with
 # 'openstack server create --property metering.server_group=name'. Gnocchi learns it from
 # Nova's notifications or, with [compute] fetch_extra_metadata = true, from the samples.
 # Archive policy and interval as in instance-memory.sh.
