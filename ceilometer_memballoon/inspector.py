@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answer Ceilometer's own libvirt pollsters from the reads that the memory meters share."""
 
+import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ceilometer.compute.virt import inspector as virt_inspector
@@ -30,8 +31,10 @@ PERF_FIELDS = {
 }
 
 
-#: A counter that a device's statistics have if they are complete.
-COUNTER = {"block": "rd.times", "net": "tx.drop"}
+#: A statistic that a device has if its counters are there, and one that a disk has if there
+#: is something in it.
+COUNTERS = {"block": "rd.times", "net": "tx.drop"}
+SIZE = "capacity"
 
 
 class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
@@ -55,29 +58,31 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         record = self._record(Question.INSTANCE, instance)
         domain = SnapshotDomain(record, self._node.memory(record))
         stats = self._stock(domain).inspect_instance(instance, duration)
-        return ReadStats(stats, lambda name: self._perf(instance, name))
+        # Four pollsters may ask for perf events, and the read is one.
+        return ReadStats(stats, functools.cache(lambda: self._perf(instance)))
 
     def inspect_vnics(self, instance: Any, duration: Any) -> Iterator[Any]:
         """Counters of each interface that has a device on the host."""
         record = self._record(Question.VNICS, instance, stopped=False)
-        domain = SnapshotDomain(record, {}, self._devices(record, "net"))
+        domain = SnapshotDomain(record, {}, self._devices(record, "net", COUNTERS["net"]))
         yield from self._stock(domain).inspect_vnics(instance, duration)
 
     def inspect_disks(self, instance: Any, duration: Any) -> Iterator[Any]:
         """Counters of each disk that has a source."""
         record = self._record(Question.DISKS, instance, stopped=False)
-        domain = SnapshotDomain(record, {}, self._devices(record, "block"))
+        domain = SnapshotDomain(record, {}, self._devices(record, "block", COUNTERS["block"]))
         yield from self._stock(domain).inspect_disks(instance, duration)
 
     def inspect_disk_info(self, instance: Any, duration: Any) -> Iterator[Any]:
         """Sizes of each disk that has a source."""
         record = self._record(Question.DISK_INFO, instance)
+        devices = self._devices(record, "block", SIZE)
         try:
-            sizes = self._sizes.get(record, [d.target for d in self._devices(record, "block")])
+            sizes = self._sizes.get(record, [device.target for device in devices])
         except NoAnswerError as error:
             raise unread(instance.id, str(error)) from error
-        devices = [d for d in self._devices(record, "block") if d.target in sizes]
-        domain = SnapshotDomain(record, {}, devices, sizes.get)
+        sized = [device for device in devices if device.target in sizes]
+        domain = SnapshotDomain(record, {}, sized, sizes.get)
         yield from self._stock(domain).inspect_disk_info(instance, duration)
 
     def _stock(self, domain: SnapshotDomain) -> "StockInspector":
@@ -99,8 +104,8 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
             raise unread(instance.id, record.outcome.name)
         return record
 
-    def _devices(self, record: Record, group: str) -> list[Device]:
-        """Those disks or interfaces of which the record has statistics."""
+    def _devices(self, record: Record, group: str, statistic: str) -> list[Device]:
+        """Those disks or interfaces of which the record has that statistic."""
         try:
             xml = self._node.live_xml(record, group)
         except NoAnswerError as error:
@@ -108,14 +113,14 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         names = {
             record.fields.get(f"{group}.{number}.name")
             for number in range(record.fields.get(f"{group}.count", 0))
-            if f"{group}.{number}.{COUNTER[group]}" in record.fields
+            if f"{group}.{number}.{statistic}" in record.fields
         }
         return [one for one in xml.devices[group] if one.target in names] if xml else []
 
-    def _perf(self, instance: Any, name: str) -> Any:
-        """A perf event's counter; None if the domain does not count it."""
-        record = self._record(Question.PERF, instance, stopped=False)
-        return record.fields.get(PERF_FIELDS[name])
+    def _perf(self, instance: Any) -> dict[str, int | None]:
+        """The counters of perf events; None where the domain does not count them."""
+        fields = self._record(Question.PERF, instance, stopped=False).fields
+        return {name: fields.get(field) for name, field in PERF_FIELDS.items()}
 
 
 class StockInspector(LibvirtInspector):  # type: ignore[misc]
@@ -143,14 +148,14 @@ class ReadStats(virt_inspector.InstanceStats):  # type: ignore[misc]
     events are read when they are asked for.
     """
 
-    def __init__(self, stats: Any, perf: Callable[[str], Any]) -> None:
+    def __init__(self, stats: Any, perf: Callable[[], Mapping[str, Any]]) -> None:
         self.__dict__.update({k: v for k, v in vars(stats).items() if v is not None})
         self.__dict__["_perf"] = perf
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.fields:
             raise AttributeError(name)
-        value = self._perf(name) if name in PERF_FIELDS else None
+        value = self._perf()[name] if name in PERF_FIELDS else None
         if value is None:
             raise virt_inspector.InstanceNotFoundException(f"there is no {name}")
         return value

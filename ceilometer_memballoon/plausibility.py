@@ -5,22 +5,9 @@ Pure. A driver sends every field that the device has, also those that it does no
 such a value is missing. Values that are filled and contradict each other are implausible.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-#: Statistics of one domain under the names of libvirt's Python binding
-#: (virDomainMemoryStats: actual, unused, available, usable, last_update, rss, ...)
-#: plus ``maximum``, the memory the domain has at the most. KiB; last_update in
-#: seconds since the epoch, faults and hugetlb in counts.
-Stats = Mapping[str, int]
-
-#: 2^63 bytes in KiB. Above lie only numbers that are no amounts of memory: -1 and
-#: other negative ones read as unsigned (virtio-win #1323).
-ABSURD = 2**53
-
-#: What is known of a running domain at any time; all else in Stats is the guest's word
-#: of the moment of last_update. (So is the number of pages behind actual, but QEMU has
-#: it at any time: virtio_balloon_stat in hw/virtio/virtio-balloon.c.)
-HOST_STATS = ("actual", "maximum", "rss")
+from ceilometer_memballoon.stats import ABSURD, HOST_STATS, Stats
 
 #: Which must not contradict each other.
 AMOUNTS = ("available", "unused", "usable")

@@ -5,41 +5,19 @@ Pure: nothing here knows libvirt or Ceilometer.
 """
 
 import dataclasses
-from collections.abc import Mapping
 
-from ceilometer_memballoon.plausibility import (
-    ABSURD,
-    Stats,
-    guest_stats,
-    has_number,
-    host_stats,
-    is_plausible,
-)
+from ceilometer_memballoon.plausibility import guest_stats, has_number, host_stats, is_plausible
 from ceilometer_memballoon.reasons import REMEDIES, STATES, Reason
 from ceilometer_memballoon.run_state import RunState, run_state
+from ceilometer_memballoon.stats import ABSURD, Stats, stats_of_bulk
 from ceilometer_memballoon.usage import total, usage, util
 
+#: With what callers need beside a reading.
 __all__ = [
-    "ABSURD",
-    "FRESH_PERIODS",
-    "FRESH_SECONDS",
-    "REMEDIES",
-    "STATES",
-    "Circumstances",
-    "Reading",
-    "Reason",
-    "RunState",
-    "Stats",
-    "freshness_limit",
-    "judge",
-    "last_report",
-    "no_reading",
-    "run_state",
-    "stats_of_bulk",
-    "total",
-    "usage",
-    "util",
-]
+    "ABSURD", "FRESH_PERIODS", "FRESH_SECONDS", "REMEDIES", "STATES", "Circumstances", "Reading",
+    "Reason", "RunState", "Stats", "freshness_limit", "judge", "last_report", "no_reading",
+    "run_state", "stats_of_bulk", "total", "usage", "util",
+]  # fmt: skip
 
 #: Statistics may be this many periods old, and never need be younger than this
 #: many seconds: a guest under load answers late, and ages are in whole seconds.
@@ -98,22 +76,6 @@ def no_reading(reason: Reason, age: float | None = None) -> Reading:
     age: seconds since its last report that was seen, None if none was.
     """
     return Reading({}, {}, reason, age)
-
-
-def stats_of_bulk(fields: Mapping[str, int]) -> dict[str, int]:
-    """Return the balloon's part of one getAllDomainStats record under the names of Stats.
-
-    There last_update is balloon.last-update, and actual is balloon.current.
-    """
-    prefix = "balloon."
-    stats = {
-        name.removeprefix(prefix).replace("-", "_"): value
-        for name, value in fields.items()
-        if name.startswith(prefix)
-    }
-    if "current" in stats:
-        stats["actual"] = stats.pop("current")
-    return stats
 
 
 def freshness_limit(period: int) -> float:

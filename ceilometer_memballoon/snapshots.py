@@ -13,7 +13,7 @@ from ceilometer_memballoon.groups import Question
 
 #: Seconds for which a snapshot may be used after it was taken. A cycle whose pollsters
 #: take longer, because they send many samples, reads again.
-MOST_AGE = 3.0
+MOST_AGE = 2.0
 #: In place of an instance's uuid: all instances.
 ALL = ""
 
@@ -34,7 +34,7 @@ class Shot(Generic[S]):
     """A snapshot, or the error of the read that should have made it.
 
     ended: when the read ended, in seconds of the monotonic clock. served: the
-    questions about instances that it has answered.
+    questions about instances that it has answered, or an earlier one of the same cycle.
     """
 
     result: S | NoAnswerError
@@ -122,27 +122,33 @@ class Snapshots(Generic[S]):
             return shot
 
     def _take(self, question: Question, uuid: str) -> Shot[S]:
-        groups = self._wanted(question)
+        groups, served = self._begin(question)
         result: S | NoAnswerError
         try:
             result = self._read(groups)
         except NoAnswerError as error:
             result = error
-        shot = Shot(result, groups, self._monotonic(), {(question, uuid)})
+        shot = Shot(result, groups, self._monotonic(), served | {(question, uuid)})
         with self._lock:
             self._latest = shot
         return shot
 
-    def _wanted(self, question: Question) -> int:
+    def _begin(self, question: Question) -> tuple[int, set[tuple[Question, str]]]:
+        """The groups that the next read needs, and what was answered in its cycle already."""
         with self._lock:
             shot = self._latest
-            late = shot is None or self._monotonic() > shot.ended + MOST_AGE
-            if late or shot is None or not question.groups & ~shot.groups:
-                # A cycle has begun. A question that needs further groups does not begin
-                # one: it comes up for the first time in a cycle that goes on.
+            served = set()
+            if (
+                shot is not None
+                and question.groups & ~shot.groups
+                and self._monotonic() <= shot.ended + MOST_AGE
+            ):
+                # The cycle goes on: the question has come up for the first time.
+                served = set(shot.served)
+            else:
                 self._asked, self._asked_before = set(), self._asked
             self._asked.add(question)
             groups = 0
             for one in self._asked | self._asked_before:
                 groups |= one.groups
-            return groups
+            return groups, served

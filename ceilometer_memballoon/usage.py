@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much of its memory a guest uses. Pure."""
 
-from ceilometer_memballoon.plausibility import Stats
+from ceilometer_memballoon.stats import Stats
 
 
 def total(stats: Stats) -> int | None:

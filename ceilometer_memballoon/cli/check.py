@@ -9,7 +9,13 @@ from collections.abc import Callable, Sequence
 from cliff import command
 from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
 
-from ceilometer_memballoon.cli import check_files, check_gnocchi, check_node, check_polling
+from ceilometer_memballoon.cli import (
+    check_exporter,
+    check_files,
+    check_gnocchi,
+    check_node,
+    check_polling,
+)
 from ceilometer_memballoon.cli.config_files import one_line
 from ceilometer_memballoon.cli.installation import POLLSTERS, READ, Installation
 from ceilometer_memballoon.cli.node import Node
@@ -26,6 +32,7 @@ CHECKS: Sequence[tuple[str, Callable[[Installation], Result]]] = (
     (POLLSTERS, check_polling.pollsters),
     ("Polling interval", check_polling.interval),
     ("Gnocchi", check_gnocchi.meters),
+    ("Prometheus exporter", check_exporter.exporter),
 )
 
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shipped rules of Prometheus: by promtool alone, and fed by the real agent."""
 
+import http.client
 import pathlib
 import re
 import threading
+import urllib.request
 
 import pytest
 import yaml
 
+from tests.lab.chain.chain import HOST
 from tests.lab.chain.prometheus import ALERTS, ETC, RULES, faster, promtool
 from tests.lab.waiting import wait_long_for
 
@@ -131,3 +134,25 @@ def test_guest_that_falls_silent_fires(boot, chain):
         SECONDS,
         "the alert",
     )  # fmt: skip
+
+
+def test_guest_that_hangs_fires(boot, chain):
+    guest = boot("instance-hanging")
+    wait_long_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage")
+    guest.hang()
+    try:
+        wait_long_for(
+            lambda: "firing" in chain.prometheus.alerts(
+                "GuestNotResponding", resource=guest.uuid, host=HOST
+            ),
+            SECONDS,
+            "the alert",
+        )  # fmt: skip
+    finally:
+        guest.unhang()
+
+
+def test_exporter_is_scraped_with_tls_only(chain):
+    wait_long_for(lambda: chain.prometheus.query('up{job="ceilometer"} == 1'), SECONDS, "a scrape")
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        urllib.request.urlopen(f"http://127.0.0.1:{chain.agent.port}", timeout=SECONDS)

@@ -71,7 +71,7 @@ def test_libvirtd_that_comes_after_the_agent_is_used_from_then_on(boot, start_ag
     hypervisor.stop_daemon()
     try:
         agent = start_agent(interval=1, timeout=DEADLINE)
-        agent.wait_for_line("Unable to discover resources")
+        agent.wait_for_line("instances of the last polling cycle")
     finally:
         hypervisor.start_daemon()
     wait_for_usage(agent, guest)

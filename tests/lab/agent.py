@@ -73,6 +73,7 @@ def configure(
     extra_metadata: bool = False,
     boot_seconds: float = 0,
     memballoon_options: str = "",
+    discovery: tuple[str, ...] = (),
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Write a ceilometer.conf of its own for an agent; that file and the one for its log.
 
@@ -84,13 +85,15 @@ def configure(
     transport_url: the broker's, if samples are to be sent to one; extra_metadata: ask
     (the lab's) Nova for what the instances' users said of them; boot_seconds: for how
     long a guest that has not reported counts as booting; memballoon_options: further
-    lines for [memballoon].
+    lines for [memballoon]; discovery: the source's, in place of each pollster's own.
     """
     folder = pathlib.Path(tempfile.mkdtemp(prefix="agent-", dir=hypervisor.folder))
     folder.chmod(0o755)
     if polling is None:
         polling = folder / "polling.yaml"
         source = {"name": "lab", "interval": interval, "meters": list(meters)}
+        if discovery:
+            source["discovery"] = list(discovery)
         polling.write_text(yaml.safe_dump({"sources": [source]}))
     config = folder / "ceilometer.conf"
     config.write_text(
@@ -198,10 +201,12 @@ class Agent:
         """Until the agent has logged something that has this text."""
         wait_for(lambda: text in self.log_text(), seconds, f"log line: {text}", self.log_text)
 
-    def wait_for_cycles(self, count: int = 1, seconds: float = START_SECONDS) -> None:
-        """Until so many more cycles have begun and ended."""
-        wanted = self.cycles() + count + 1
-        wait_for(lambda: self.cycles() >= wanted, seconds, "polling cycles", self.log_text)
+    def wait_for_cycles(
+        self, count: int = 1, seconds: float = START_SECONDS, pollster: str = "memory_usage"
+    ) -> None:
+        """Until so many more cycles of that pollster have begun and ended."""
+        wanted = self.cycles(pollster) + count + 1
+        wait_for(lambda: self.cycles(pollster) >= wanted, seconds, "polling cycles", self.log_text)
 
     def stop(self) -> int:
         """End the agent as systemd does; its exit status."""

@@ -156,12 +156,16 @@ class Guest:
     def wait_until_up(self, boots: int = 1) -> "Guest":
         """Until the guest has come up for the ``boots``-th time and obeys commands."""
         wait_for(
-            lambda: self._console_text().count("lab: ready") >= boots,
+            lambda: self.has_booted(boots),
             BOOT_SECONDS,
             f"{self.name} is up",
             hint=self._console_text,
         )
         return self
+
+    def has_booted(self, boots: int = 1) -> bool:
+        """Whether the guest has come up so many times."""
+        return self._console_text().count("lab: ready") >= boots
 
     def command(self, *words: str | int, answered: bool = True) -> list[str]:
         """Have the guest do one of init.sh's commands; wait for its answer if it gives one.

@@ -16,7 +16,8 @@ import shutil
 import subprocess
 import tempfile
 
-from tests.lab.packages import Apt, cache_dir, put, run, unpacked
+from tests.lab.apt import Apt, run, unpacked
+from tests.lab.cache import cache_dir, put
 
 __all__ = ["Image", "build", "cache_dir", "unpacked"]
 
@@ -127,3 +128,8 @@ def _archive(root: pathlib.Path) -> bytes:
         command, cwd=root, input=names.encode(), capture_output=True, check=True, timeout=60
     )
     return done.stdout
+
+
+if __name__ == "__main__":
+    for with_forge in (False, True):
+        print(build(forge=with_forge).kernel.parent)

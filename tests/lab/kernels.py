@@ -7,8 +7,8 @@
 import time
 
 from tests.lab import image
+from tests.lab.apt import Apt
 from tests.lab.download import DownloadError
-from tests.lab.packages import Apt
 
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
 #: Package lists are downloaded again when they are older than this, in seconds.

@@ -9,12 +9,17 @@ import os
 import pathlib
 import shutil
 
-from tests.lab import packages
+from tests.lab import apt
 from tests.lab.hypervisor import Hypervisor
 
 #: The agent's user; in the namespace only.
 USER = "ceilometer"
 USER_ID = 61234
+#: The user of the service that keeps periods, and the group that may write to libvirt.
+KEEPER = "lab-keeper"
+KEEPER_ID = USER_ID + 2
+WRITERS = "lab-writers"
+WRITERS_ID = USER_ID + 3
 #: And the user that Debian's libvirtd wants to be there, which runs nothing here.
 QEMU_USER = "libvirt-qemu"
 RULE = pathlib.Path(__file__).parents[2] / "etc/polkit-1/rules.d/60-ceilometer-memballoon.rules"
@@ -67,14 +72,23 @@ class PrivilegedHypervisor(Hypervisor):
 
     @property
     def as_user(self) -> tuple[str, ...]:
-        """Words before a command that make it the agent's user's, on this host.
+        """Words before a command that make it the agent's user's, on this host."""
+        return self._as(USER_ID, "--clear-groups")
+
+    @property
+    def as_keeper(self) -> tuple[str, ...]:
+        """The same for the user that keeps periods, who is in the group of writers."""
+        return self._as(KEEPER_ID, f"--groups={WRITERS_ID}")
+
+    def _as(self, user: int, groups: str) -> tuple[str, ...]:
+        """Words before a command that make it this user's.
 
         The one right beyond a user's, to read and search every folder, lets it run the
         program of a test environment that only root may enter. It opens no socket.
         """
         return (
             "nsenter", f"--mount=/proc/{self.daemon_pid}/ns/mnt",
-            "setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups",
+            "setpriv", f"--reuid={user}", f"--regid={user}", groups,
             "--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search",
         )  # fmt: skip
 
@@ -93,9 +107,11 @@ class PrivilegedHypervisor(Hypervisor):
             (root / name).mkdir(parents=True)
         shutil.copytree("/etc", root / "etc", symlinks=True)
         with (root / "etc/passwd").open("a") as passwd, (root / "etc/group").open("a") as group:
-            for number, name in ((USER_ID, USER), (USER_ID + 1, QEMU_USER)):
+            users = {USER: USER_ID, QEMU_USER: USER_ID + 1, KEEPER: KEEPER_ID}
+            for name, number in users.items():
                 passwd.write(f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n")
                 group.write(f"{name}:x:{number}:\n")
+            group.write(f"{WRITERS}:x:{WRITERS_ID}:{KEEPER}\n")
         libvirt = root / "etc/libvirt"
         libvirt.mkdir(exist_ok=True)
         (libvirt / "libvirtd.conf").write_text(
@@ -110,7 +126,7 @@ class PrivilegedHypervisor(Hypervisor):
     def _configure_polkit(self, root: pathlib.Path) -> None:
         shutil.copytree("/" / ACTIONS, root / ACTIONS)
         if not [*(root / ACTIONS).glob(LIBVIRT_ACTIONS)]:
-            for policy in (packages.unpacked(POLICIES) / ACTIONS).glob(LIBVIRT_ACTIONS):
+            for policy in (apt.unpacked(POLICIES) / ACTIONS).glob(LIBVIRT_ACTIONS):
                 shutil.copy(policy, root / ACTIONS)
         rules = root / "etc/polkit-1/rules.d"
         rules.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 import yaml
+from ceilometer.polling import manager
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oslo_config import cfg
@@ -17,6 +18,10 @@ PIPELINE = {
     "sources": [{"name": "all", "meters": ["*"], "sinks": ["gnocchi"]}],
     "sinks": [{"name": "gnocchi", "publishers": ["gnocchi://"]}],
 }
+needs_tls = pytest.mark.skipif(
+    not any(option.name == "prometheus_tls_enable" for option in manager.POLLING_OPTS),
+    reason="Ceilometer 24 has an exporter without TLS",
+)
 ROW = re.compile(r"Check: (.*?) Result: (\w+) Details: (.*?) \+-", re.DOTALL)
 
 
@@ -437,3 +442,54 @@ def test_periods_are_not_said_to_be_settable_where_that_was_not_tried(run, insta
     found = rows(run(installed("memory_usage"), "check"))["libvirt, to set periods"][1]
     assert "was not tried" in found
     assert "can be set" not in found
+
+
+@pytest.fixture
+def exporting(installed):
+    """The configuration of a node whose exporter has these lines in [polling]."""
+    on = "enable_prometheus_exporter = true\n"
+    return lambda lines: installed("memory_usage", lines=on + lines)
+
+
+def exporter_row(done):
+    return rows(done)["Prometheus exporter"]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:9101", "[::]:9101", "10.0.0.11:9101,0.0.0.0:9101"])
+def test_exporter_at_every_address_is_a_warning(run, exporting, address):
+    done = run(exporting(f"prometheus_listen_addresses = {address}\n"), "check")
+    assert exporter_row(done)[0] == "Warning"
+    assert "which is every address" in exporter_row(done)[1]
+
+
+def test_exporter_without_tls_is_a_warning_if_others_can_reach_it(run, exporting):
+    done = run(exporting("prometheus_listen_addresses = 10.0.0.11:9101\n"), "check")
+    assert exporter_row(done)[0] == "Warning"
+    assert "without TLS" in exporter_row(done)[1]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9101", "[::1]:9101", "localhost:9101"])
+def test_exporter_on_loopback_needs_no_tls(run, exporting, address):
+    done = run(exporting(f"prometheus_listen_addresses = {address}\n"), "check")
+    assert exporter_row(done)[0] == "Success"
+
+
+def test_exporter_that_is_off_is_no_matter(run, installed):
+    assert exporter_row(run(installed("memory_usage"), "check"))[0] == "Success"
+
+
+@needs_tls
+def test_exporter_without_its_certificate_fails(run, exporting):
+    done = run(exporting("prometheus_tls_enable = true\n"), "check")
+    assert exporter_row(done)[0] == "Failure"
+    assert "is not set" in exporter_row(done)[1]
+
+
+@needs_tls
+def test_exporter_whose_key_cannot_be_used_fails(run, exporting, tmp_path):
+    for name in ("crt", "key"):
+        (tmp_path / name).write_text("no PEM")
+    files = f"prometheus_tls_certfile = {tmp_path}/crt\nprometheus_tls_keyfile = {tmp_path}/key\n"
+    done = run(exporting("prometheus_tls_enable = true\n" + files), "check")
+    assert exporter_row(done)[0] == "Failure"
+    assert "cannot use" in exporter_row(done)[1]

@@ -156,8 +156,17 @@ def test_every_meter_whose_statistic_is_filled_has_a_sample(conf, at_last_update
     }
 
 
-def test_instances_are_discovered_as_for_the_stock_meters(usage):
-    assert usage.default_discovery == "local_instances"
+def test_instances_are_discovered_by_the_plugin_where_libvirt_is_asked(usage):
+    assert usage.default_discovery == "memballoon_instances"
+
+
+@pytest.mark.parametrize("method", ["naive", "workload_partitioning"])
+def test_instances_are_discovered_by_ceilometer_where_nova_is_asked(conf, usage, method):
+    conf.set_override("instance_discovery_method", method, "compute")
+    try:
+        assert usage.default_discovery == "local_instances"
+    finally:
+        conf.clear_override("instance_discovery_method", "compute")
 
 
 def test_usage_is_a_gauge_in_the_unit_of_the_installed_ceilometer(at_last_update, usage):

@@ -29,14 +29,8 @@ class NoProcesses(QemuProcesses):
         return {}
 
 
-class LabCollector(Collector):
-    """A collector whose host a test can reach."""
-
-    host: Host
-
-
 @pytest.fixture
-def make_collector(hypervisor: Hypervisor) -> Iterator[Callable[..., LabCollector]]:
+def make_collector(hypervisor: Hypervisor) -> Iterator[Callable[..., Collector]]:
     """Make a collector for the lab.
 
     rule: what the configuration says about periods. ahead: seconds that its clock is
@@ -55,18 +49,16 @@ def make_collector(hypervisor: Hypervisor) -> Iterator[Callable[..., LabCollecto
             boot_seconds: float = 0,
             proc: bool = True,
             uri: str | None = None,
-        ) -> LabCollector:
+        ) -> Collector:
             processes = QemuProcesses() if proc else NoProcesses()
             host = Host(uri or hypervisor.uri, timeout, most_stuck)
             hosts.enter_context(contextlib.closing(host))
-            collector = LabCollector(
+            return Collector(
                 Reader(host, timeout, most_stuck, processes),
                 PeriodKeeper(host, rule or PeriodRule(period)),
                 History(boot_seconds, processes),
                 timeout,
                 clock=lambda: time.time() + ahead,
             )
-            collector.host = host
-            return collector
 
         yield make

@@ -123,6 +123,7 @@ def boot_many(boot):
     return boot_them
 
 
+@pytest.mark.by_version
 def test_hung_guest_costs_one_deadline_once_and_no_other_guest(
     boot_many, make_collector, hang, measured
 ):
@@ -191,6 +192,7 @@ def test_more_hung_than_the_cap_stall_neither_agent_nor_libvirtd(
     assert reasons(collector.readings({}, [])) == {guest.uuid: None for guest in guests}
 
 
+@pytest.mark.by_version
 def test_hung_guest_that_needs_its_period_set_gets_it_once_it_is_back(
     boot_many, make_collector, hang
 ):
@@ -206,6 +208,7 @@ def test_hung_guest_that_needs_its_period_set_gets_it_once_it_is_back(
     assert live_period(hung) == 10
 
 
+@pytest.mark.by_version
 def test_libvirtd_restarted_between_two_cycles_costs_none(boot, make_collector, hypervisor):
     guest = boot()
     collector = make_collector(timeout=DEADLINE)
@@ -246,6 +249,7 @@ def test_libvirtd_stopped_keeps_no_process_with_an_idle_connection_from_ending(h
     assert process.returncode == 0
 
 
+@pytest.mark.by_version
 def test_libvirtd_killed_within_a_cycle_ends_it_within_the_deadline(
     boot_many, make_collector, hypervisor, hang
 ):
@@ -295,6 +299,7 @@ def test_guest_started_between_two_cycles_is_in_the_next(boot, make_collector):
     assert reasons(collector.readings({}, [])) == {first.uuid: None, second.uuid: None}
 
 
+@pytest.mark.by_version
 def test_guest_with_a_long_job_is_read_and_its_period_is_set_after_it(
     boot, make_collector, slow_dump
 ):
@@ -324,6 +329,7 @@ def test_another_client_reading_on_and_on_costs_no_sample(boot_many, make_collec
     assert cycles == [{guest.uuid: None for guest in guests}] * 50
 
 
+@pytest.mark.by_version
 @pytest.mark.parametrize("fault", ["panic", "unload_driver"])
 def test_guest_that_falls_silent_keeps_its_resident_memory_alone(boot, make_collector, fault):
     guest = boot(period=1)

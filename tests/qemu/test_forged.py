@@ -40,6 +40,7 @@ def claim(guest, **claims):
     wait_for(is_known, 20, "the claim")
 
 
+@pytest.mark.by_version
 @pytest.mark.parametrize(
     "claims",
     [

@@ -30,6 +30,7 @@ def live_period(guest):
     return parse_balloon(guest.live_xml()).period
 
 
+@pytest.mark.by_version
 @pytest.mark.parametrize("model", ["virtio", "virtio-transitional", "virtio-non-transitional"])
 def test_guest_booted_without_a_period_reports_in_the_cycle_that_switches_it_on(
     boot, make_collector, model
@@ -136,6 +137,7 @@ def test_balloon_is_not_memory_that_the_guest_uses(boot, make_collector):
     assert -TOLERANCE_KIB < grown < kernel + TOLERANCE_KIB
 
 
+@pytest.mark.by_version
 def test_rebooted_guest_reports_again_and_keeps_its_period(boot, make_collector):
     guest = boot(period=None)
     collector = make_collector(period=1)
@@ -153,6 +155,7 @@ def test_guest_that_leaves_after_discovery_is_gone_and_the_others_are_read(boot,
     assert (readings[leaving.uuid].reason, readings[staying.uuid].reason) == (Reason.GONE, None)
 
 
+@pytest.mark.by_version
 def test_statistics_are_those_of_memorystats(boot, make_collector):
     guest = boot(period=None)
     reading = cycle(make_collector(period=0), guest)

@@ -64,6 +64,7 @@ def arrived(destination, guest):
     return guest.name in [d.name() for d in destination.connection.listAllDomains()]
 
 
+@pytest.mark.by_version
 def test_slow_migration_that_comes_in_is_busy_and_costs_the_others_nothing(
     boot, boot_on, make_collector, destination, measured, caplog
 ):
@@ -94,6 +95,7 @@ def test_two_migrations_that_come_in_cost_no_cycle(
     assert max(seconds for _, seconds in cycles) < TIMEOUT / 2
 
 
+@pytest.mark.by_version
 def test_restore_of_a_saved_guest_is_busy_and_costs_the_others_nothing(
     own_hypervisor, make_collector, measured
 ):

@@ -102,6 +102,7 @@ def test_seven_of_twelve_hung_cost_the_five_nothing(
     assert occupied(own_hypervisor) <= BUDGET
 
 
+@pytest.mark.by_version
 def test_storage_outage_and_the_operators_command_leave_libvirtd_usable(
     own_hypervisor, make_collector, halted, measured, tmp_path
 ):

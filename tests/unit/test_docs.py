@@ -91,3 +91,9 @@ def test_command_is_run_by_a_test_or_says_what_it_needs(page, command, around):
 
 def test_commands_are_found_at_all():
     assert len({command for _, command, _ in FOUND}) > 20
+
+
+def test_no_example_opens_a_service_to_every_address():
+    examples = [*PAGES, *(path for path in TREE.glob("etc/**/*") if path.is_file())]
+    for path in examples:
+        assert not re.search(r"(?:0\.0\.0\.0|\[::\]):", path.read_text()), path

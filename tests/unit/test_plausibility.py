@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ceilometer_memballoon.plausibility import (
-    ABSURD,
     COUNTERS,
     guest_stats,
     has_number,
     host_stats,
     is_plausible,
 )
+from ceilometer_memballoon.stats import ABSURD
 
 GIB = 2**20
 HOST = {"actual": 4 * GIB, "maximum": 4 * GIB, "rss": 3 * GIB}

@@ -16,6 +16,9 @@ from fnmatch import fnmatchcase
 
 from tests.lab import download, image, kernels
 from tests.lab.chain import grafana
+from tests.lab.distro import parts as distro_parts
+from tests.lab.distro import root as distro_root
+from tests.lab.distro import run as distro_run
 from tools.testrun import tox
 
 #: To make one environment. Building libvirt-python takes the longest.
@@ -69,7 +72,7 @@ def fetch(names: list[str]) -> list[Failure]:
     # pip's and uv's own defaults are up to three minutes for one answer.
     os.environ["UV_HTTP_TIMEOUT"] = os.environ["PIP_DEFAULT_TIMEOUT"] = "15"
     at_once = Need("tox environments", ", ".join(names), functools.partial(_make, names, tries=1))
-    needs = [*_lab(names), *_npm(names)]
+    needs = [*_lab(names), *_npm(names), *_releases(names)]
     # The environments are made beside each other, or each alone to name the one that fails.
     if _failure(at_once):
         alone = (Need(name, "tox environment", functools.partial(_make, [name])) for name in names)
@@ -135,6 +138,20 @@ def _npm(names: list[str]) -> Iterator[Need]:
     if _services(names):
         get = functools.partial(grafana.fetch, programs_of("services"))
         yield Need("Grafana's schema from npm", "the dashboard's types", get)
+
+
+def _releases(names: list[str]) -> Iterator[Need]:
+    for name in names:
+        if name in distro_parts.RELEASES:
+            get = functools.partial(_make_release, name)
+            yield Need(f"root folder of {name}", "the tests in it", get)
+
+
+def _make_release(name: str) -> None:
+    if lacking := distro_root.lacks():
+        raise RuntimeError(f"this machine lacks {', '.join(lacking)}")
+    suite, parts = distro_parts.RELEASES[name]
+    distro_run.Release(suite).fetch(parts)
 
 
 def programs_of(environment: str) -> pathlib.Path:

@@ -10,9 +10,12 @@ USER = "chain"
 
 
 class PostgreSQL(Service):
-    """A running server with trust for whoever is on this machine."""
+    """A running server with trust for whoever is on this machine.
 
-    def __init__(self, lab: pathlib.Path) -> None:
+    connections: how many it serves at a time.
+    """
+
+    def __init__(self, lab: pathlib.Path, *, connections: int = 100) -> None:
         (binaries,) = list(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
         folder = folder_in(lab, "postgresql", nobody=True)
         self._psql = binaries / "psql"
@@ -24,7 +27,8 @@ class PostgreSQL(Service):
             folder,
             "postgresql",
             [binaries / "postgres", "-D", data, "-p", str(self.port), "-k", folder,
-             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"],
+             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+             "-c", f"max_connections={connections}"],
             ready=lambda: listens(self.port),
         )  # fmt: skip
 

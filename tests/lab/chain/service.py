@@ -24,7 +24,7 @@ PACKAGES = {
 }
 START_SECONDS = 120
 STOP_SECONDS = 30
-PROGRAM_SECONDS = 120
+PROGRAM_SECONDS = 240
 
 
 def missing_packages() -> list[str]:
@@ -37,7 +37,7 @@ class Service:
 
     folder: below a lab's, so that the lab's end is the service's, whatever happens; name:
     of its log; command: what to run; environment: further variables; ready: tells whether
-    it is up, for which the constructor waits.
+    it is up, for which the constructor waits up to so many seconds.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Service:
         *,
         environment: dict[str, str] | None = None,
         ready: Callable[[], bool] = lambda: True,
+        seconds: float = START_SECONDS,
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
@@ -55,6 +56,7 @@ class Service:
         self._command = [str(word) for word in command]
         self._environment = environment or {}
         self._ready = ready
+        self._seconds = seconds
         self.start()
 
     def start(self) -> None:
@@ -70,7 +72,7 @@ class Service:
                 start_new_session=True,
                 **_user_of(self._folder),
             )
-        wait_for(self._is_up, START_SECONDS, f"{self.name} is up", self.last_words)
+        wait_for(self._is_up, self._seconds, f"{self.name} is up", self.last_words)
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
         """End it, and all that it started."""

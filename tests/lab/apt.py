@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 
 from tests.lab import download
+from tests.lab.cache import cache_dir, put
 
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 #: Seconds that one download or one unpacking may take.
@@ -33,12 +34,6 @@ Dir::State::status "/dev/null";
 Dir::Cache "{folder}/cache";
 APT::Sandbox::User "root";
 """
-
-
-def cache_dir() -> pathlib.Path:
-    """Return the folder that keeps built images and unpacked packages between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "ceilometer-memballoon"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,14 +74,23 @@ class Apt:
         return found[0]
 
     def unpack(self, work: pathlib.Path, *packages: str) -> pathlib.Path:
-        """Download the packages into the new folder ``work`` and unpack them.
+        """Unpack the packages in the new folder ``work``, and download those that are missing.
 
         Returns the folder with the files that the packages would install. Raises as run().
         """
         work.mkdir()
-        run("apt-get", "-q", "download", *packages, cwd=work, env=self._environment(), tries=TRIES)
-        for package in work.glob("*.deb"):
-            run("dpkg-deb", "-x", package.name, "unpacked", cwd=work)
+        downloaded = cache_dir() / "downloaded"
+        downloaded.mkdir(exist_ok=True)
+        command = ("apt-get", "-q", "download", *packages)
+        environment = self._environment()
+        # Each line has an address, a file name, a size and a hash. In a folder that has the
+        # files apt would print none.
+        uris = run(*command, "--print-uris", cwd=work, env=environment).splitlines()
+        files = [uri.split()[1] for uri in uris]
+        if not all((downloaded / file).exists() for file in files):
+            run(*command, cwd=downloaded, env=environment, tries=TRIES)
+        for file in files:
+            run("dpkg-deb", "-x", str(downloaded / file), "unpacked", cwd=work)
         return work / "unpacked"
 
     @property
@@ -137,19 +141,6 @@ def unpacked(package: str) -> pathlib.Path:
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             put(Apt().unpack(pathlib.Path(scratch) / "work", package), target)
     return target
-
-
-def put(built: pathlib.Path, target: pathlib.Path) -> None:
-    """Rename a finished folder to its place in the cache.
-
-    Renaming keeps an interrupted build out of the cache.
-    """
-    try:
-        built.rename(target)
-    except OSError:
-        # Another process may have built the same in the meantime.
-        if not target.exists():
-            raise
 
 
 def run(

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ceilometer's own libvirt meters beside ours in one source, in the real agent."""
+
+import pytest
+
+from ceilometer_memballoon.discovery import NAME
+from tests.lab.waiting import wait_for
+
+SECONDS = 60
+DEADLINE = 2.0
+SERVED = "serve_stock_meters = true"
+METERS = ("cpu", "power.state", "memory_usage", "memory_resident")
+METRICS = {f"ceilometer_{name.replace('.', '_')}" for name in METERS}
+
+
+def missing(agent, guests):
+    """The metrics of these guests that the exporter does not show now."""
+    return {(metric, guest.uuid) for metric in METRICS for guest in guests} - set(agent.metrics())
+
+
+def wait_for_all(agent, *guests):
+    wait_for(lambda: not missing(agent, guests), SECONDS, "all meters", agent.log_text)
+
+
+def departed(agent, guest):
+    return all((metric, guest.uuid) not in agent.metrics() for metric in METRICS)
+
+
+@pytest.mark.parametrize("discovery", [(), (NAME,)])
+def test_hung_guest_takes_no_meter_of_the_others_when_served(boot, start_agent, discovery):
+    hung, *others = [boot(f"instance-{number}") for number in range(3)]
+    agent = start_agent(
+        interval=1, timeout=DEADLINE, meters=METERS, memballoon_options=SERVED, discovery=discovery
+    )
+    wait_for_all(agent, hung, *others)
+    hung.hang()
+    try:
+        agent.wait_for_cycles(3)
+        wait_for(lambda: departed(agent, hung), SECONDS, "no meter of it", agent.log_text)
+        for meter in ("cpu", "memory_usage"):
+            agent.wait_for_cycles(3, pollster=meter)
+        wait_for_all(agent, *others)
+    finally:
+        hung.unhang()
+    wait_for_all(agent, hung, *others)
+    assert "Traceback" not in agent.log_text()
+
+
+def test_hung_guest_logs_nothing_in_each_cycle_when_served(boot, start_agent):
+    hung, other = boot("instance-1"), boot("instance-2")
+    agent = start_agent(interval=1, timeout=DEADLINE, meters=METERS, memballoon_options=SERVED)
+    wait_for_all(agent, hung, other)
+    hung.hang()
+    try:
+        agent.wait_for_cycles(5)
+        lines = [line for line in agent.log_text().splitlines() if hung.uuid in line]
+        assert len([line for line in lines if " DEBUG " not in line]) <= 1
+    finally:
+        hung.unhang()
+
+
+def test_hung_guest_stops_all_meters_of_its_interval_when_not_served(boot, start_agent):
+    hung, other = boot("instance-1"), boot("instance-2")
+    agent = start_agent(interval=1, timeout=DEADLINE, meters=METERS)
+    wait_for_all(agent, hung, other)
+    hung.hang()
+    try:
+        # The stock pollster may be ahead of ours or behind it in the cycle that it stops.
+        with pytest.raises(TimeoutError):
+            agent.wait_for_cycles(3, seconds=10)
+    finally:
+        hung.unhang()
+    agent.wait_for_cycles(1)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ./tools/cloud shows: an OpenStack with two servers, until Ctrl-C."""
+
+import argparse
+import sys
+import threading
+import time
+
+from tests.lab.cloud.ceilometer import INTERVAL
+from tests.lab.cloud.cloud import Cloud, missing
+from tests.lab.cloud.server import Server
+from tests.lab.demo import interruptible
+
+STEP_MIB = 10
+STEPS = 8
+OPENRC = "openrc"
+
+WHERE = """
+Everything is up. 'climber' takes {step} MiB each {interval} s and gives all back, over and
+over; 'steady' does nothing. Each is on a compute host of its own.
+
+In another terminal:
+    . {openrc}
+    openstack server list
+    openstack metric measures show --resource-id {climber} \\
+        --granularity {interval} memory.usage
+    openstack alarm list
+    INSTANCE={climber} WEBHOOK=log:// THRESHOLD=60 GRANULARITY={interval} \\
+        sh etc/aodh/instance-memory.sh
+    ceilometer-memballoon --config-file {config} guest list
+
+Gnocchi      {gnocchi}
+Prometheus   {prometheus}/graph?g0.expr=ceilometer_memory_usage&g0.tab=0&g0.range_input=10m
+Exporters    {exporters}
+Logs         {folder}
+Ctrl-C takes it all down.
+"""
+
+
+def main() -> int:
+    """Run the cloud; the exit status."""
+    parser = argparse.ArgumentParser(prog="tools/cloud", description=__doc__)
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="end by itself after so many seconds"
+    )
+    arguments = parser.parse_args()
+    if lacking := missing():
+        print("The cloud needs " + "\nand ".join(lacking))
+        return 1
+    try:
+        with interruptible():
+            _run(arguments.seconds)
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running.")
+        return 130
+    return 0
+
+
+def _run(seconds: float) -> None:
+    with Cloud(lambda text: print(text, flush=True)) as cloud:
+        print("       booting two servers", flush=True)
+        # The scheduler puts the second where there is more room: on the other host.
+        steady, climber = (cloud.server(name).wait_until_up() for name in ("steady", "climber"))
+        print(_where(cloud, climber), flush=True)
+        _watch(cloud, (steady, climber), time.monotonic() + seconds)
+
+
+def _watch(cloud: Cloud, servers: tuple[Server, Server], end: float) -> None:
+    pause = threading.Event()
+    step = 0
+    hosts = {server.id: server.host for server in servers}
+    while time.monotonic() < end:
+        step = (step + 1) % (STEPS + 4)
+        if step == 0:
+            servers[1].give_back()
+        elif step <= STEPS:
+            servers[1].take(STEP_MIB)
+        shown = []
+        for server in servers:
+            agent = hosts[server.id].agent
+            usage = None if agent is None else agent.usage(server.id)
+            shown.append(f"{server.name}: " + ("-" if usage is None else f"{usage:.1f} MiB"))
+        print("   ".join(shown), flush=True)
+        pause.wait(min(INTERVAL, max(0.0, end - time.monotonic())))
+
+
+def _where(cloud: Cloud, climber: Server) -> str:
+    openrc = cloud.folder / OPENRC
+    lines = [f"export {name}={value}" for name, value in cloud.site.environment().items()]
+    openrc.write_text("\n".join([*lines, f"export PATH={sys.prefix}/bin:$PATH", ""]))
+    agent = climber.host.agent
+    assert agent is not None
+    return WHERE.format(
+        step=STEP_MIB, interval=INTERVAL, openrc=openrc, climber=climber.id,
+        config=agent.config, gnocchi=cloud.site.url("gnocchi"), prometheus=cloud.prometheus.url,
+        exporters=" ".join(f"http://127.0.0.1:{host.port}/" for host in cloud.hosts.values()),
+        folder=cloud.folder,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

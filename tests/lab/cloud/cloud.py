@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All of it on one machine: an OpenStack with two compute hosts."""
+
+import concurrent.futures
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+from tests.lab import privileged
+from tests.lab.chain import service
+from tests.lab.chain.postgresql import PostgreSQL
+from tests.lab.chain.prometheus import Prometheus
+from tests.lab.chain.rabbitmq import RabbitMQ
+from tests.lab.chain.webhook import Webhook
+from tests.lab.cloud.aodh import Aodh
+from tests.lab.cloud.ceilometer import NotificationAgent
+from tests.lab.cloud.content import fill
+from tests.lab.cloud.glance import Glance
+from tests.lab.cloud.gnocchi import Gnocchi
+from tests.lab.cloud.heat import Heat
+from tests.lab.cloud.host import Host
+from tests.lab.cloud.keystone import Keystone
+from tests.lab.cloud.neutron import Neutron
+from tests.lab.cloud.nova import Nova
+from tests.lab.cloud.placement import Placement
+from tests.lab.cloud.server import Server
+from tests.lab.cloud.site import Site
+from tests.lab.hypervisor import missing_packages
+from tests.lab.waiting import wait_for
+
+#: How many services come up at a time: what they do first keeps a core each.
+AT_A_TIME = 3
+CONNECTIONS = 400
+HOSTS_SECONDS = 180
+#: Prometheus scrapes and its rules look so many times more often than what is shipped.
+TIMES = 6
+QUERY_SECONDS = 30
+NOT_FOUND = 404
+SCRIPTS = pathlib.Path(__file__).parents[3] / "etc/aodh"
+
+Say = Callable[[str], None]
+
+
+def missing() -> list[str]:
+    """What this machine lacks for a cloud, a line each."""
+    lacking = []
+    packages = [*missing_packages(), *service.missing_packages(), *privileged.missing_packages()]
+    if packages:
+        lacking.append(f"these packages: apt-get install {' '.join(packages)}")
+    if os.geteuid() != 0:
+        lacking.append("root's rights, for libvirtds like those of compute hosts")
+    if shutil.which("unshare") is None:
+        lacking.append("the program unshare: apt-get install util-linux")
+    return lacking
+
+
+class Cloud:
+    """The running cloud; a context manager that ends it.
+
+    say: told what is being started; hosts: by name; admin, member: openstacksdk's
+    connections; content: image and flavors.
+    """
+
+    def __init__(self, say: Say = lambda text: None) -> None:
+        self._begin = time.monotonic()
+        self._tell = say
+        with contextlib.ExitStack() as starting:
+            self._start(starting)
+            self._running = starting.pop_all()
+
+    def server(
+        self, name: str, *, flavor: str = "lab", host: str | None = None, **options: Any
+    ) -> Server:
+        """Have Nova build a server.
+
+        host: where, or wherever the scheduler wants; only an administrator may say, and owns
+        it then. options: further ones of Nova's API.
+        """
+        connection = self.member
+        if host is not None:
+            connection, options = self.admin, {**options, "host": host}
+        made = connection.compute.create_server(
+            name=name,
+            image_id=self.content.image_id,
+            flavor_id=self.content.flavor_ids[flavor],
+            networks="none",
+            **options,
+        )
+        return Server(self, made.id, name)
+
+    def get(self, service: str, path: str) -> Any:
+        """What a service's API answers to the member; None where there is no such thing."""
+        answer = self.member.session.get(
+            self.site.url(service) + path, timeout=QUERY_SECONDS, raise_exc=False
+        )
+        if answer.status_code == NOT_FOUND:
+            return None
+        answer.raise_for_status()
+        return answer.json()
+
+    def measures(self, server: str, meter: str, granularity: float) -> list[tuple[str, float]]:
+        """Time and mean of each interval that Gnocchi keeps; empty without such a metric."""
+        path = f"/v1/resource/instance/{server}/metric/{meter}/measures"
+        found = self.get("gnocchi", f"{path}?granularity={granularity}&refresh=true")
+        return [(when, value) for when, _, value in found or []]
+
+    def create_alarm(self, script: str, **settings: str) -> str:
+        """Run a script of etc/aodh/ as the member; the alarm's id."""
+        before = self._alarms()
+        environment = {**self.site.environment(), **settings}
+        service.run(self.folder, "sh", SCRIPTS / script, environment=environment)
+        (made,) = self._alarms() - before
+        return made
+
+    def close(self) -> None:
+        """End everything."""
+        self._running.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _start(self, running: contextlib.ExitStack) -> None:
+        self._say("two libvirtds, PostgreSQL and RabbitMQ")
+        first = running.enter_context(Host(1))
+        self.folder = first.cloud
+        second = running.enter_context(Host(2, self.folder))
+        self.hosts = {host.name: host for host in (first, second)}
+        self.postgresql = PostgreSQL(self.folder, connections=CONNECTIONS)
+        # All else is killed with the folder; a killed PostgreSQL leaves shared memory behind.
+        running.callback(self.postgresql.stop, signal.SIGINT)
+        self.rabbitmq = RabbitMQ(self.folder)
+        self.site = site = Site(self.folder, self.postgresql, self.rabbitmq)
+        self.prometheus = Prometheus(
+            self.folder, {host.name: host.port for host in self.hosts.values()}, times=TIMES
+        )
+        self.webhook = running.enter_context(Webhook())
+        self._say("Keystone, Glance, Placement, Neutron, Nova, Gnocchi, Aodh, Heat")
+        self._start_together(
+            lambda: Keystone(site), lambda: Nova(site), lambda: Neutron(site),
+            lambda: Gnocchi(site), lambda: Glance(site), lambda: Placement(site),
+            lambda: Aodh(site, self.prometheus.port), lambda: Heat(site),
+        )  # fmt: skip
+        self.admin, self.member = site.connect("admin"), site.connect()
+        self._say("nova-compute and Ceilometer's agents")
+        for host in self.hosts.values():
+            host.start_compute(site)
+        self._start_together(lambda: NotificationAgent(site))
+        self.content = fill(self.folder, self.admin)
+        for host in self.hosts.values():
+            host.start_agent()
+        self._say("servers, as soon as the hosts are known")
+        wait_for(self._hosts_are_known, HOSTS_SECONDS, "hosts are known", every=1.0)
+
+    def _start_together(self, *makers: Callable[[], Any]) -> None:
+        """Start services beside each other."""
+        executor = concurrent.futures.ThreadPoolExecutor(AT_A_TIME)
+        try:
+            futures = [executor.submit(maker) for maker in makers]
+            for future in concurrent.futures.as_completed(futures):
+                self._say(f"  {type(future.result()).__name__} is up", starting=False)
+        finally:
+            # What is still being started ends with the cloud's folder.
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _hosts_are_known(self) -> bool:
+        return len(list(self.admin.compute.hypervisors())) == len(self.hosts)
+
+    def _say(self, text: str, *, starting: bool = True) -> None:
+        seconds = time.monotonic() - self._begin
+        self._tell(f"{seconds:4.0f} s  {'starting ' if starting else ''}{text}")

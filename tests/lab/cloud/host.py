@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One compute host: a libvirtd of root's, nova-compute and the polling agent."""
+
+import pathlib
+import signal
+import uuid
+from typing import Any, Self
+
+from tests.lab import image
+from tests.lab.agent import free_port
+from tests.lab.chain.service import Service, program
+from tests.lab.cloud import nova
+from tests.lab.cloud.ceilometer import PollingAgent
+from tests.lab.cloud.site import Site
+from tests.lab.privileged import USER, PrivilegedHypervisor
+
+#: Where the serial ports of servers listen: below the ports that the kernel gives to
+#: whoever asks for any.
+SERIAL_PORTS = "20000:32000"
+#: nova-compute waits as long for running operations to end; a lab has none that matter.
+STOP_SECONDS = 5
+
+CONFIG = """
+[DEFAULT]
+transport_url = {transport_url}
+state_path = {folder}
+instances_path = {instances}
+compute_driver = libvirt.LibvirtDriver
+host = {name}
+my_ip = 127.0.0.1
+use_cow_images = true
+heal_instance_info_cache_interval = -1
+shutdown_timeout = 1
+graceful_shutdown_timeout = {stop}
+[vnc]
+enabled = false
+[spice]
+enabled = false
+[serial_console]
+enabled = true
+port_range = {serial_ports}
+proxyclient_address = {address}
+[libvirt]
+virt_type = qemu
+cpu_mode = none
+connection_uri = {uri}
+mem_stats_period_seconds = {period}
+tb_cache_size = 32
+inject_partition = -2
+# The lab's guest hears nothing of ACPI: Nova falls back to a hard reboot.
+wait_soft_reboot_seconds = 2
+live_migration_uri = qemu+unix:///system?socket={sockets}/%s
+live_migration_inbound_addr = {address}
+[workarounds]
+disable_rootwrap = true
+{privsep}
+{common}
+"""
+#: The contexts that nova-compute starts a privileged helper for.
+PRIVSEP = (
+    "privsep", "nova_sys_admin", "privsep_osbrick",
+    "vif_plug_ovs_privileged", "vif_plug_linux_bridge_privileged",
+)  # fmt: skip
+
+#: The agent's user may read and write, as on Debian 13, where it is in libvirt's group.
+SETTINGS = """
+host_uuid = "{uuid}"
+unix_sock_group = "{group}"
+unix_sock_ro_perms = "0777"
+unix_sock_rw_perms = "0770"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+"""
+
+
+class HostHypervisor(PrivilegedHypervisor):
+    """A libvirtd with a host name, an identity and an address of its own."""
+
+    def __init__(self, name: str, address: str) -> None:
+        self._name = name
+        self._address = address
+        super().__init__(SETTINGS.format(uuid=uuid.uuid4(), group=USER))
+
+    def _command(self) -> list[str]:
+        unshare, *rest = super()._command()
+        name_it = f'hostname {self._name}; exec "$@"'
+        return [unshare, "--uts", "sh", "-c", name_it, "sh", unshare, *rest]
+
+    def _configure(self) -> None:
+        super()._configure()
+        with (self.folder / "root/etc/libvirt/qemu.conf").open("a") as settings:
+            settings.write(f'migration_address = "{self._address}"\n')
+
+
+class Host:
+    """A running compute host; a context manager that ends it.
+
+    number: from 1, for its name and its address; cloud: the folder of the whole cloud,
+    which is this host's lab where none is given. Servers' disks are in it, shared by all
+    hosts. port: of its agent's exporter.
+    """
+
+    def __init__(self, number: int, cloud: pathlib.Path | None = None) -> None:
+        self.name = f"compute-{number}"
+        self.address = f"127.0.0.{number + 1}"
+        self.port = free_port()
+        self.agent: PollingAgent | None = None
+        self.hypervisor = HostHypervisor(self.name, self.address)
+        self.cloud = cloud = cloud or self.hypervisor.folder
+        (cloud / "sockets").mkdir(exist_ok=True)
+        (cloud / "sockets" / self.address).symlink_to(self.hypervisor.socket)
+
+    def start_compute(self, site: Site) -> None:
+        """Start nova-compute, with Nova's default period."""
+        self._site = site
+        self.folder = self.cloud / self.name
+        self.folder.mkdir()
+        (self.cloud / "instances").mkdir(exist_ok=True)
+        self.nova_conf = self.folder / "nova.conf"
+        self._write_nova_conf(10)
+        command = [program("nova-compute"), "--config-file", self.nova_conf]
+        qemu_img = image.unpacked("qemu-utils") / "usr/bin"
+        own = program("nova-compute").parent
+        self.compute = Service(
+            self.folder, "nova-compute", command,
+            environment={"PATH": f"{own}:{qemu_img}:/usr/sbin:/usr/bin:/sbin:/bin"},
+        )  # fmt: skip
+
+    def set_period(self, period: int) -> None:
+        """Restart nova-compute with another [libvirt] mem_stats_period_seconds."""
+        self.compute.stop(signal.SIGKILL)
+        self._write_nova_conf(period)
+        self.compute.start()
+
+    def start_agent(self, **options: Any) -> PollingAgent:
+        """Start the polling agent, in place of the one there is; options as PollingAgent."""
+        self.stop_agent()
+        self.agent = PollingAgent(
+            self._site, self.cloud, self.name, self.hypervisor.uri, port=self.port, **options
+        )
+        return self.agent
+
+    def stop_agent(self) -> None:
+        """End the polling agent, if there is one."""
+        if self.agent is not None:
+            self.agent.__exit__(None, None, None)
+            self.agent = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Kill all that runs in the host's folder, and remove it."""
+        self.hypervisor.close()
+
+    def _write_nova_conf(self, period: int) -> None:
+        helper = f"helper_command = {program('privsep-helper')} --config-file {self.nova_conf}"
+        self.nova_conf.write_text(
+            CONFIG.format(
+                transport_url=self._site.transport_url,
+                folder=self.folder,
+                instances=self.cloud / "instances",
+                name=self.name,
+                stop=STOP_SECONDS,
+                serial_ports=SERIAL_PORTS,
+                address=self.address,
+                uri=self.hypervisor.uri,
+                period=period,
+                sockets=self.cloud / "sockets",
+                privsep="\n".join(f"[{context}]\n{helper}" for context in PRIVSEP),
+                common=nova.common(self._site, self.folder),
+            )
+        )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Neutron's API without agents: it answers Nova, Heat and users, but binds no port.
+
+Servers therefore boot without a network (``--nic none``). The real API is used, and not
+a stub, so that whatever asks it (Nova about ports, Heat's constraints, Tempest) gets
+Neutron's own answers, and networks can be made and named.
+"""
+
+import sys
+
+from tests.lab.chain.service import Services, folder_in, run
+from tests.lab.cloud.site import ETC, Site
+from tests.lab.cloud.wsgi import Api
+
+#: Its migrations speak MySQL's dialect alone (from 2025.2 on), its models any.
+MAKE_TABLES = """
+import sys
+import sqlalchemy
+from neutron.db.migration.models import head
+head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))
+"""
+
+CONFIG = """
+[DEFAULT]
+log_file = {folder}/neutron.log
+state_path = {folder}
+transport_url = {transport_url}
+auth_strategy = keystone
+core_plugin = ml2
+service_plugins =
+api_paste_config = {etc}/neutron/api-paste.ini
+notify_nova_on_port_status_changes = false
+notify_nova_on_port_data_changes = false
+[ml2]
+type_drivers = local
+tenant_network_types = local
+mechanism_drivers =
+extension_drivers =
+[database]
+connection = {database}
+[oslo_concurrency]
+lock_path = {folder}/lock
+{authtoken}
+"""
+
+
+class Neutron(Services):
+    """A running Neutron API."""
+
+    def __init__(self, site: Site) -> None:
+        folder = folder_in(site.folder, "neutron")
+        config = folder / "neutron.conf"
+        database = site.database("neutron")
+        config.write_text(
+            CONFIG.format(
+                folder=folder,
+                etc=ETC,
+                transport_url=site.transport_url,
+                database=database,
+                authtoken=site.authtoken(),
+            )
+        )
+        run(folder, sys.executable, "-c", MAKE_TABLES, database)
+        super().__init__(
+            Api(folder, "neutron-api", site.ports["neutron"], "neutron.wsgi.api",
+                {"OS_NEUTRON_CONFIG_FILES": str(config)})
+        )  # fmt: skip

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One server of the cloud, asked of Nova and steered like any lab guest."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import libvirt
+
+from tests.lab.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.lab.cloud.cloud import Cloud
+    from tests.lab.cloud.host import Host
+
+BUILD_SECONDS = 180
+BOOT_SECONDS = 180
+COMMAND_SECONDS = 60
+#: As tests.lab.guest: the lab's guest obeys commands on its second serial port.
+COMMAND_PORT = 1
+SERIAL_PORT = re.compile(
+    r"<serial type='tcp'>\s*<source mode='bind' host='([^']*)' service='(\d+)'"
+)
+READY = "lab: ready"
+
+
+class Server:
+    """A server; id: its uuid, which libvirt and Ceilometer have as well."""
+
+    def __init__(self, cloud: "Cloud", server_id: str, name: str) -> None:
+        self.cloud = cloud
+        self.id = server_id
+        self.name = name
+
+    def show(self) -> Any:
+        """What Nova says of it now."""
+        return self.cloud.admin.compute.get_server(self.id)
+
+    @property
+    def host(self) -> "Host":
+        """The compute host that it is on."""
+        return self.cloud.hosts[self.show().compute_host]
+
+    @property
+    def domain(self) -> libvirt.virDomain:
+        """Its domain, on the host that it is on."""
+        return self.host.hypervisor.connection.lookupByUUIDString(self.id)
+
+    @property
+    def pid(self) -> int:
+        """The process id of its QEMU."""
+        mark = f"-uuid\0{self.id}\0".encode()
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if mark in path.read_bytes():
+                    return int(path.parent.name)
+            except OSError:
+                continue
+        raise ProcessLookupError(f"no QEMU of {self.name}")
+
+    def wait_for_status(self, *statuses: str, seconds: float = BUILD_SECONDS) -> "Server":
+        """Until Nova has done what it was asked for, and the server has one of these."""
+
+        def settled() -> bool:
+            shown = self.show()
+            if shown.status == "ERROR" and "ERROR" not in statuses:
+                raise RuntimeError(f"{self.name}: {shown.fault}")
+            return shown.task_state is None and shown.status in statuses
+
+        wait_for(settled, seconds, f"{self.name} is {' or '.join(statuses)}",
+                 lambda: f"{self.show().status} {self.show().task_state}", every=0.5)  # fmt: skip
+        return self
+
+    def wait_until_up(self, boots: int = 1) -> "Server":
+        """Until it is ACTIVE and the guest in it has come up for the ``boots``-th time."""
+        self.wait_for_status("ACTIVE")
+        wait_for(lambda: self.boots() >= boots, BOOT_SECONDS, f"{self.name} is up",
+                 self.console)  # fmt: skip
+        return self
+
+    def boots(self) -> int:
+        """How many times the guest has come up since its console was opened."""
+        return self.console().count(READY)
+
+    def console(self) -> str:
+        """The guest's console so far; empty while there is none."""
+        log = self.cloud.folder / "instances" / self.id / "console.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def command(self, *words: str | int) -> None:
+        """Have the guest do one of init.sh's commands, and wait for its answer."""
+        ports = SERIAL_PORT.findall(self.domain.XMLDesc())
+        host, number = ports[COMMAND_PORT]
+        with socket.create_connection((host, int(number)), COMMAND_SECONDS) as port:
+            port.sendall(" ".join(map(str, words)).encode() + b"\n")
+            answer = port.makefile(errors="replace").readline().strip()
+        if answer != "done":
+            raise RuntimeError(f"{self.name}: {words}: {answer}")
+
+    def take(self, mebibytes: int) -> None:
+        """Make the guest use this much more memory."""
+        self.command("take", mebibytes)
+
+    def give_back(self) -> None:
+        """Make the guest free all it took."""
+        self.command("give")
+
+    def delete(self, seconds: float = BUILD_SECONDS) -> None:
+        """Delete it, and wait until Nova knows no such server."""
+        compute = self.cloud.admin.compute
+        compute.delete_server(self.id, ignore_missing=True)
+        wait_for(
+            lambda: compute.find_server(self.id, all_projects=True) is None,
+            seconds, f"{self.name} is gone", every=0.5,
+        )  # fmt: skip
+
+    def signal(self, signum: signal.Signals) -> None:
+        """Send its QEMU a signal: SIGSTOP as a hung storage does, SIGCONT."""
+        os.kill(self.pid, signum)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every service of the cloud is told: addresses, database, broker and password."""
+
+import dataclasses
+import pathlib
+import sys
+from typing import Any
+
+import openstack
+
+from tests.lab.agent import free_port
+from tests.lab.chain.postgresql import PostgreSQL
+from tests.lab.chain.rabbitmq import RabbitMQ
+
+#: Of everybody: the cloud listens on the loopback address only.
+PASSWORD = "secret"
+REGION = "RegionOne"
+#: Users, and the projects of the same names: all services share one, for each would cost
+#: Keystone's start a second; and the cloud's only member.
+SERVICE = "service"
+MEMBER = "demo"
+#: Data files that the services' packages install: paste pipelines, Heat's templates.
+ETC = pathlib.Path(sys.prefix) / "etc"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """One entry of Keystone's catalog: the service's type and the path of its address."""
+
+    type: str
+    path: str = ""
+
+
+#: By service's name.
+CATALOG = {
+    "keystone": Kind("identity", "/v3"),
+    "glance": Kind("image"),
+    "placement": Kind("placement"),
+    "nova": Kind("compute", "/v2.1"),
+    "neutron": Kind("network"),
+    "heat": Kind("orchestration", "/v1/%(project_id)s"),
+    "gnocchi": Kind("metric"),
+    "aodh": Kind("alarming"),
+}
+
+CREDENTIALS = """
+auth_url = {auth_url}
+auth_type = password
+username = {user}
+password = {password}
+project_name = {project}
+user_domain_id = default
+project_domain_id = default
+region_name = {region}
+"""
+
+
+class Site:
+    """folder: of the whole cloud; postgresql, transport_url: what the services share."""
+
+    def __init__(self, folder: pathlib.Path, postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> None:
+        self.folder = folder
+        self.postgresql = postgresql
+        self.transport_url = rabbitmq.transport_url
+        self.ports = {name: free_port() for name in CATALOG}
+
+    def url(self, name: str) -> str:
+        """The address of a service, as in Keystone's catalog."""
+        return f"http://127.0.0.1:{self.ports[name]}{CATALOG[name].path}"
+
+    def database(self, name: str) -> str:
+        """The address of a new database."""
+        # Named, for SQLAlchemy's choice of a driver depends on its version.
+        address = self.postgresql.database(name)
+        return address.replace("postgresql:", "postgresql+psycopg2:", 1)
+
+    def credentials(self) -> str:
+        """Options of keystoneauth for the services' user."""
+        return CREDENTIALS.format(
+            auth_url=self.url("keystone"),
+            user=SERVICE,
+            password=PASSWORD,
+            project=SERVICE,
+            region=REGION,
+        )
+
+    def authtoken(self) -> str:
+        """The section that keystonemiddleware reads."""
+        return (
+            f"[keystone_authtoken]\nwww_authenticate_uri = {self.url('keystone')}\n"
+            f"service_token_roles_required = true\n{self.credentials()}"
+        )
+
+    def environment(self, user: str = MEMBER) -> dict[str, str]:
+        """The variables that make ``openstack`` this user's, in the project of that name."""
+        return {
+            "OS_AUTH_URL": self.url("keystone"),
+            "OS_USERNAME": user,
+            "OS_PASSWORD": PASSWORD,
+            "OS_PROJECT_NAME": user,
+            "OS_USER_DOMAIN_ID": "default",
+            "OS_PROJECT_DOMAIN_ID": "default",
+            "OS_IDENTITY_API_VERSION": "3",
+            "OS_REGION_NAME": REGION,
+        }
+
+    def connect(self, user: str = MEMBER) -> Any:
+        """A connection of openstacksdk's for that user."""
+        return openstack.connection.Connection(
+            auth={
+                "auth_url": self.url("keystone"),
+                "username": user,
+                "password": PASSWORD,
+                "project_name": user,
+                "user_domain_id": "default",
+                "project_domain_id": "default",
+            },
+            region_name=REGION,
+            identity_api_version="3",
+            # Servers without a network need 2.37, hosts named at a migration 2.30 and more.
+            compute_default_microversion="2.90",
+        )

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run commands in a root folder without changing it, the machine or its network.
+
+A command gets its own mount, process, IPC and host name namespaces, and with
+``network=False`` a network namespace that has only the loopback device. What it
+writes goes to memory and is gone when it ends, and so are its processes.
+"""
+
+import os
+import pathlib
+import subprocess
+from collections.abc import Iterable, Mapping
+
+#: Prefixes of the variables that say how to reach package registries.
+REGISTRY_VARIABLES = ("PIP_", "UV_", "SSL_CERT_", "http_", "https_", "no_proxy", "HTTP_", "HTTPS_")
+#: The same for files. They are visible in the root folder.
+REGISTRY_FILES = (
+    "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf",
+)  # fmt: skip
+ENVIRONMENT = {
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+
+#: $1: the folders that make up the root, topmost first; $2: an empty folder; $3: the number
+#: of binds; each bind's two paths; the folder to start in; the command. Dash, as process 1,
+#: waits for whatever loses its parent.
+SCRIPT = """
+set -e
+lower=$1; top=$2; binds=$3; shift 3
+mount -t tmpfs -o mode=755,size=75% tmpfs "$top"
+mkdir "$top/upper" "$top/work" "$top/root"
+mount -t overlay -o "lowerdir=$lower,upperdir=$top/upper,workdir=$top/work" overlay "$top/root"
+root=$top/root
+mount -t proc proc "$root/proc"
+mount --rbind -o ro /sys "$root/sys"
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for device in {devices}
+do
+    : >"$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+while [ "$binds" -gt 0 ]
+do
+    if [ -d "$1" ]; then mkdir -p "$root$2"; else mkdir -p "$root${2%/*}"; : >>"$root$2"; fi
+    mount --bind "$1" "$root$2"
+    shift 2; binds=$((binds - 1))
+done
+hostname lab
+chroot "$root" busybox ip link set lo up
+folder=$1; shift
+chroot "$root" env --chdir="$folder" "$@" &
+wait $!
+""".replace("{devices}", " ".join(DEVICES))
+
+
+def lacks() -> list[str]:
+    """Return what this machine lacks to run commands so, in words."""
+    lacking = [] if os.geteuid() == 0 else ["root's rights"]
+    if "overlay" not in pathlib.Path("/proc/filesystems").read_text().split():
+        lacking.append("the kernel's overlay file system")
+    return lacking
+
+
+def run(
+    layers: tuple[pathlib.Path, ...],
+    *command: str,
+    seconds: float,
+    binds: Mapping[pathlib.Path, str] = {},
+    environment: Mapping[str, str] = {},
+    network: bool = False,
+    folder: str = "/",
+) -> int:
+    """Run the command in a root folder that the layers make up; its exit status.
+
+    layers: folders, of which an earlier one's files hide a later one's; seconds: the most
+    that it may take; binds: files and folders to show inside, the only ones whose changes
+    stay, and where; environment: further variables; network: whether it may reach the
+    machine's network; folder: where it starts. Raises subprocess.TimeoutExpired.
+    """
+    shown = dict(binds)
+    variables = {**ENVIRONMENT, **environment}
+    if network:
+        shown |= {pathlib.Path(f): f for f in REGISTRY_FILES if pathlib.Path(f).exists()}
+        variables |= {k: v for k, v in os.environ.items() if k.startswith(REGISTRY_VARIABLES)}
+    empty = layers[-1].parent / "mount-point"
+    empty.mkdir(exist_ok=True)
+    lower = ":".join(map(str, layers))
+    words = [str(word) for pair in shown.items() for word in pair]
+    inside = ["sh", "-c", SCRIPT, "sh", lower, str(empty), str(len(shown)), *words]
+    inside += [folder, *command]
+    return _wait([*_isolate(network), *inside], variables, seconds)
+
+
+def isolated(*command: str, seconds: float) -> int:
+    """Run a command on the machine's own files that leaves no process or mount behind."""
+    return _wait([*_isolate(network=True), *command], dict(os.environ), seconds)
+
+
+def _isolate(network: bool) -> Iterable[str]:
+    # Whoever ends this process ends the namespaces with it.
+    die_with_parent = ("setpriv", "--pdeathsig", "KILL")
+    kinds = ("--mount", "--pid", "--ipc", "--uts", *(() if network else ("--net",)))
+    return (*die_with_parent, "unshare", *kinds, "--fork", "--kill-child", "--mount-proc")
+
+
+def _wait(command: list[str], environment: Mapping[str, str], seconds: float) -> int:
+    return subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, check=False, timeout=seconds
+    ).returncode
