@@ -8,8 +8,7 @@ same in each of its releases. No method asks libvirt.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import libvirt
-
+from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.live_xml import Device
 from ceilometer_memballoon.record import Record
 
