@@ -7,6 +7,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import libvirt
 import pytest
 import yaml
 from ceilometer import service
@@ -14,11 +15,16 @@ from ceilometer.compute.pollsters import instance_stats
 from ceilometer.polling.manager import AgentManager
 from stevedore import extension
 
-from ceilometer_memballoon import collector, pollsters
+from ceilometer_memballoon import collector, opts, pollsters
 from ceilometer_memballoon.collector import Collector
+from ceilometer_memballoon.history import History
 from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.meters import COMING, METERS
+from ceilometer_memballoon.period_keeper import PeriodKeeper
+from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.polling_file import stock_pollsters
+from ceilometer_memballoon.qemu_process import QemuProcesses
+from ceilometer_memballoon.reader import Reader
 from tests.libvirt.conftest import URI
 
 #: The moment at which the test driver's statistics claim to have been taken.
@@ -51,7 +57,14 @@ def samples(pollster, cache=None, resources=(INSTANCE,)):
 def at_last_update(monkeypatch):
     """The clock stands where the test driver's statistics are fresh."""
     with contextlib.closing(Host(URI, 5.0)) as host:
-        then = Collector(host, 10, 5.0, clock=lambda: LAST_UPDATE + 1.0)
+        processes = QemuProcesses()
+        then = Collector(
+            Reader(host, 5.0, 4, processes),
+            PeriodKeeper(host, PeriodRule(10)),
+            History(0, processes),
+            5.0,
+            clock=lambda: LAST_UPDATE + 1.0,
+        )
         monkeypatch.setattr(collector, "shared", lambda conf: then)
         yield
 
@@ -241,13 +254,35 @@ def test_pollsters_with_one_configuration_share_one_collector(conf):
     assert collector.shared(conf) is collector.shared(conf)
 
 
-def test_period_is_set_on_the_domain(usage, domain):
+@pytest.fixture
+def nova_domain(domain):
+    """The driver's domain, with what Nova writes into the XML of those that it made."""
+    uri = "http://openstack.org/xmlns/libvirt/nova/1.1"
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<instance/>", "nova", uri, 0)
+    return domain
+
+
+def test_domain_that_is_not_novas_keeps_its_period(usage, domain):
+    samples(usage)
+    assert "<stats period" not in domain.XMLDesc(0)
+
+
+def test_no_period_is_set_when_the_option_forbids_it(conf, nova_domain):
+    opts.register(conf)
+    conf.set_override("set_periods", False, group="memballoon")
+    samples(pollsters.memory_usage(conf))
+    assert "<stats period" not in nova_domain.XMLDesc(0)
+
+
+def test_period_is_set_on_the_domain(usage, nova_domain):
+    domain = nova_domain
     samples(usage)
     assert "<stats period='10'/>" in domain.XMLDesc(0)
 
 
 @pytest.mark.parametrize("period", [0, -1])
-def test_option_at_zero_or_below_changes_no_domain(conf, domain, period):
+def test_option_at_zero_or_below_changes_no_domain(conf, nova_domain, period):
+    domain = nova_domain
     domain.setMemoryStatsPeriod(0)
     conf.set_override("mem_stats_period_seconds", period, group="libvirt")
     samples(pollsters.memory_usage(conf))

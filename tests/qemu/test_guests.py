@@ -7,13 +7,10 @@ import time
 import libvirt
 import pytest
 
-from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.domain_xml import parse_balloon
-from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.reading import Reason, usage
 from tests.lab.rpc import GET_ALL_DOMAIN_STATS, counted
 from tests.lab.waiting import wait_for
-from tests.qemu.conftest import TIMEOUT
 
 TAKEN_MIB = 40
 MEMORY_MIB = 192
@@ -168,15 +165,18 @@ def test_statistics_are_those_of_memorystats(boot, make_collector):
 
 
 @pytest.mark.parametrize("guests", [1, 3])
-def test_healthy_cycle_is_one_call_whatever_the_number_of_guests(boot, hypervisor, guests):
+def test_healthy_cycle_is_two_calls_whatever_the_number_of_guests(
+    boot, hypervisor, make_collector, guests
+):
     for number in range(guests):
         boot(f"instance-{number}")
     with counted(hypervisor) as counter:
-        collector = Collector(Host(counter.uri, TIMEOUT), 10, TIMEOUT)
+        collector = make_collector(uri=counter.uri)
         collector.readings({}, [])
         counter.calls.clear()
         collector.readings({}, [])
-    assert counter.calls == {GET_ALL_DOMAIN_STATS: 1}
+    # The list of domains with their states, and their statistics.
+    assert counter.calls == {GET_ALL_DOMAIN_STATS: 2}
 
 
 def test_period_can_be_taken_away_again(boot):

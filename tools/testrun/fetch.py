@@ -37,6 +37,7 @@ SERVICES = {
     "prometheus-pushgateway": "Pushgateway, for samples that Ceilometer pushes",
     "nginx": "nginx, in front of Gnocchi and Prometheus for Aodh",
 }
+CLOUD = {"qemu-utils": "qemu-img, for the images that Nova boots"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +115,8 @@ def _lab(names: list[str]) -> Iterator[Need]:
     forge = functools.partial(image.build, forge=True)
     yield _from_debian("guest", "kernel and initramfs of all lab guests", image.build)
     yield _from_debian("forging guest", "guests that forge their statistics", forge)
-    for package, purpose in (UNPACKED | (SERVICES if _services(names) else {})).items():
+    packages = UNPACKED | (SERVICES if _services(names) else {}) | (CLOUD if _cloud(names) else {})
+    for package, purpose in packages.items():
         yield _from_debian(package, purpose, functools.partial(image.unpacked, package))
     for suite in kernels.SUITES if "qemu" in names else ():
         get = functools.partial(kernels.prepare, suite)
@@ -135,7 +137,7 @@ def _from_debian(name: str, purpose: str, get: Callable[[], object]) -> Need:
 
 
 def _npm(names: list[str]) -> Iterator[Need]:
-    if _services(names):
+    if _services(names) and not _cloud(names):
         get = functools.partial(grafana.fetch, programs_of("services"))
         yield Need("Grafana's schema from npm", "the dashboard's types", get)
 
@@ -160,7 +162,13 @@ def programs_of(environment: str) -> pathlib.Path:
 
 
 def _services(names: list[str]) -> bool:
-    return _any(names, lambda name: fnmatchcase(name, "services*") or name == "chain")
+    return _any(names, lambda name: fnmatchcase(name, "services*") or name == "chain") or _cloud(
+        names
+    )
+
+
+def _cloud(names: list[str]) -> bool:
+    return _any(names, lambda name: name.startswith("cloud"))
 
 
 def _any(names: list[str], wanted: Callable[[str], bool]) -> bool:
