@@ -17,6 +17,7 @@ from ceilometer_memballoon.errors import ConfigurationError
 #: oslo.config looks for files that have the program's name. This is the agent's.
 AGENT = "ceilometer-polling"
 PROJECT = "ceilometer"
+AS_AGENT = "Run this command as the agent's user, for example with 'sudo -u ceilometer'"
 #: Options with which the command would open the agent's log, or fail to open it.
 LOG_OPTIONS = ("log_config_append", "log_file", "log_dir", "use_syslog", "use_journal")
 
@@ -61,8 +62,7 @@ class Configuration:
         what = "Not all of the configuration was" if self.files else "No configuration was"
         return (
             f"{what} read: user {config_files.username()} may not read "
-            f"{', '.join(self.unreadable)}. Run this command as the agent's user, for example "
-            "with 'sudo -u ceilometer'."
+            f"{', '.join(self.unreadable)}. {AS_AGENT}."
         )
 
     def origin(self, name: str, group: str | None = None) -> str | None:
@@ -92,6 +92,11 @@ def read_configuration(words: Words) -> Configuration:
             for option in options:
                 # An invalid value raises when it is looked at.
                 conf[group][option.dest]
+    except cfg.ConfigFilesPermissionDeniedError as error:
+        raise ConfigurationError(
+            f"No configuration was read: user {config_files.username()} may not read "
+            f"{', '.join(error.config_files)}. {AS_AGENT}"
+        ) from error
     except Exception as error:
         # Not only cfg.Error: folders, binary files and other encodings raise Python's own.
         raise ConfigurationError(f"{config_files.one_line(error)}; see --config-file") from error

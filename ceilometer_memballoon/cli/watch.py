@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from ceilometer_memballoon.cli.columns import Change, Rate
-from ceilometer_memballoon.cli.node import Guest
+from ceilometer_memballoon.cli.node import LOG, Guest
+from ceilometer_memballoon.errors import CommandError
 
 #: Seconds between two blocks, unless others are given; and the least that may be given.
 SECONDS = 5.0
@@ -31,10 +32,21 @@ def seconds(text: str) -> float:
 
 
 def repeat(show: Callable[[], Any], interval: float) -> int:
-    """Call show each so many seconds until KeyboardInterrupt, which is raised."""
+    """Call show each so many seconds until KeyboardInterrupt, which is raised.
+
+    Raises what the first call raises. A later CommandError, for instance while libvirtd is
+    restarted, is logged.
+    """
+    has_shown = False
     while True:
         begun = time.monotonic()
-        show()
+        try:
+            show()
+        except CommandError as error:
+            if not has_shown:
+                raise
+            LOG.error(error)
+        has_shown = True
         time.sleep(max(0.0, begun + interval - time.monotonic()))
 
 

@@ -9,6 +9,7 @@ import yaml
 from ceilometer.polling import manager
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oslo_config import cfg
 
 from ceilometer_memballoon.cli import config_files
 from tests.libvirt.test_command import run_process
@@ -318,6 +319,16 @@ def test_configuration_that_cannot_be_used_is_a_failure_of_one_line(run, tmp_pat
     (tmp_path / "odd.conf").write_bytes(content)
     done = run(tmp_path / "odd.conf", "check")
     assert (done.returncode, list(rows(done)), done.stderr) == (2, ["Configuration"], "")
+
+
+def test_file_that_this_user_may_not_read_is_told_with_the_remedy(run, tmp_path, monkeypatch):
+    def refuse(namespace, file):
+        raise cfg.ConfigFilesPermissionDeniedError([str(tmp_path / "a.conf")])
+
+    monkeypatch.setattr(cfg.ConfigOpts, "_parse_cli_opts", refuse)
+    for words in ("check",), ("guest", "list"):
+        done = run(tmp_path / "a.conf", *words)
+        assert "sudo -u ceilometer" in details(done) + done.stderr
 
 
 def test_user_who_may_not_read_the_configuration_is_told_so(run, tmp_path, monkeypatch, configure):

@@ -231,6 +231,24 @@ def test_watch_refuses_an_interval_that_is_none(configure, seconds):
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
+#: Loads all that the package offers to Ceilometer and to the command.
+LOAD_ALL = """
+import importlib.metadata, sys
+sys.modules["libvirt"] = None
+for point in importlib.metadata.distribution("ceilometer-memballoon").entry_points:
+    point.load()
+    print(point.name)
+"""
+
+
+def test_every_entry_point_loads_without_libvirts_binding():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOAD_ALL],
+        check=True, capture_output=True, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    assert {"memory_usage", "guest_list"} <= set(done.stdout.split())
+
+
 @pytest.mark.parametrize("words", [("guest", "list"), ("guest", "show", "x"),
                                    ("guest", "enable", "x"), ("check",)])  # fmt: skip
 def test_missing_binding_is_one_line_with_the_package(configure, words):

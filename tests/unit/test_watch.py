@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from ceilometer_memballoon.cli.node import Guest
-from ceilometer_memballoon.cli.watch import Trends
+from ceilometer_memballoon.cli.watch import Trends, repeat
+from ceilometer_memballoon.errors import CommandError
 from ceilometer_memballoon.reading import Reading, Reason, no_reading
 
 MIB = 1024
@@ -57,3 +58,23 @@ def test_report_that_is_not_used_has_no_trend():
     silent = guest(0, reason=Reason.STALE)
     assert shown(guest(0), silent) == ["-", "-", "-"]
     assert shown(guest(0), silent, guest(10)) == ["-", "-", "-"]
+
+
+def test_view_outlives_an_error_but_not_its_first(caplog):
+    ends = iter([None, CommandError("libvirtd is restarted"), KeyboardInterrupt()])
+
+    def show():
+        if (end := next(ends)) is not None:
+            raise end
+
+    with pytest.raises(KeyboardInterrupt):
+        repeat(show, 0)
+    assert "libvirtd is restarted" in caplog.text
+
+
+def test_first_error_ends_the_view():
+    def show():
+        raise CommandError("libvirtd is not running")
+
+    with pytest.raises(CommandError):
+        repeat(show, 0)
