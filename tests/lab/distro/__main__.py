@@ -5,12 +5,13 @@ python -m tests.lab.distro debian13 [PYTEST ARGUMENT ...]
 """
 
 import argparse
+import dataclasses
 import signal
 import subprocess
 import sys
 
 from tests.lab.distro import root
-from tests.lab.distro.parts import RELEASES, Part, selected
+from tests.lab.distro.parts import RELEASES, SELECTED, Part
 from tests.lab.distro.run import Release
 
 
@@ -22,10 +23,11 @@ def main() -> int:
         print(f"{options.release} needs {', '.join(lacking)}")
         return 1
     suite, parts = RELEASES[options.release]
-    if any(word.startswith("tests") for word in more):
-        parts = (selected(),)
-    elif options.part:
+    if options.part:
         parts = tuple(part for part in parts if part.name == options.part)
+    if any(word.startswith("tests") for word in more):
+        part = parts[0] if options.part else SELECTED
+        parts = (dataclasses.replace(part, arguments=()),)
     release = Release(suite)
     release.fetch(parts)
     results = {part.name: _run(release, part, more) for part in parts}

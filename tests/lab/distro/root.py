@@ -24,8 +24,8 @@ LAB = (
 #: The same with the release's own Ceilometer and test tools, and what builds the package.
 OWN = (
     *LAB,
-    "autopkgtest", "bash-completion", "ceilometer-agent-compute", "debhelper", "dh-python",
-    "dpkg-dev", "fakeroot", "libvirt-daemon-system", "lintian", "man-db",
+    "autopkgtest", "bash-completion", "build-essential", "ceilometer-agent-compute",
+    "debhelper", "dh-python", "dpkg-dev", "fakeroot", "libvirt-daemon-system", "lintian", "man-db",
     "pybuild-plugin-pyproject", "python3-all", "python3-cliff", "python3-hypothesis",
     "python3-libvirt", "python3-lxml", "python3-oslo.upgradecheck", "python3-pytest",
     "python3-pytest-timeout", "python3-setuptools", "python3-sphinx", "sudo", "systemd",
