@@ -15,7 +15,7 @@ from tests.lab.guest import PROJECT
 from tests.lab.waiting import wait_long_for
 
 SECONDS = 120
-PAGE = pathlib.Path(__file__).parents[2] / "doc/consumers.rst"
+PAGE = pathlib.Path(__file__).parents[2] / "doc/source/admin/consumers.rst"
 HOUR = datetime.timedelta(hours=1)
 
 

@@ -22,8 +22,8 @@ RECORDS = [rule["record"] for rule in yaml.safe_load(RULES.read_text())["groups"
 ALERT_RULES = [
     rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
 ]
-RUNBOOKS = HERE.parents[1] / "doc/alerts"
-RUNBOOK_URL = re.compile(r"(https://\S+)/alerts/(\w+)\.html")
+RUNBOOKS = HERE.parents[1] / "doc/source/admin/alerts"
+RUNBOOK_URL = re.compile(r"(https://\S+)/admin/alerts/(\w+)\.html")
 RUNBOOK_SECTIONS = ("Meaning", "How to check", "What to do")
 #: Records that a healthy guest has no part in.
 OF_TROUBLE = {"guest:memory_short:ratio"}

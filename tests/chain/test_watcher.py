@@ -23,7 +23,7 @@ SECONDS = 120
 #: Watcher asks for the mean of this many seconds; its own default is 300.
 PERIOD = 2 * INTERVAL
 FLAVOR_MIB = 192
-#: As doc/consumers.rst has it, and what the lab needs in place of Keystone.
+#: As doc/source/admin/consumers.rst has it, and what the lab needs in place of Keystone.
 CONFIG = """
 [aetos_client]
 fqdn_label = host

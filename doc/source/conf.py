@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sphinx's settings; 'tox -e docs' builds into build/doc."""
+"""Settings of Sphinx. 'tox -e docs' builds the documentation into build/doc."""
 
 import importlib.metadata
 import pathlib
@@ -9,27 +9,22 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "_ext"))
 
 project = "ceilometer-memballoon"
 copyright = "the ceilometer-memballoon developers"
+version = release = importlib.metadata.version(project)
 extensions = [
-    "openstackdocstheme",
     "oslo_config.sphinxext",
     "reno.sphinxext",
     "cliff.sphinxext",
     "tables",
 ]
 exclude_patterns = ["_ext"]
-html_theme = "openstackdocs"
+html_theme = "furo"
+html_title = f"{project} {release}"
 html_copy_source = False
-# The theme would make both up from setup.cfg and git, as pbr does.
-openstackdocs_auto_name = False
-openstackdocs_auto_version = False
-version = release = importlib.metadata.version(project)
-openstackdocs_use_storyboard = False
-openstackdocs_repo_name = "ceilometer-memballoon"
 man_pages = [
     (
+        "cli/ceilometer-memballoon",
         "ceilometer-memballoon",
-        "ceilometer-memballoon",
-        "why a guest has no memory data, and what to do",
+        "show why guests report no memory",
         [],
         1,
     )
