@@ -13,7 +13,7 @@ set -eu
 openstack alarm create \
     --type gnocchi_resources_threshold \
     --name "memory of ${INSTANCE:?the uuid of an instance}" \
-    --description "The guest uses more than 90 % of its memory" \
+    --description "The guest uses more than ${THRESHOLD:-90} % of its memory" \
     --metric memory.util --aggregation-method mean \
     --resource-type instance --resource-id "$INSTANCE" \
     --comparison-operator gt --threshold "${THRESHOLD:-90}" \

@@ -9,7 +9,7 @@ set -eu
 openstack alarm create \
     --type prometheus \
     --name "memory of ${INSTANCE:?the uuid of an instance}" \
-    --description "The guest uses more than 90 % of its memory" \
+    --description "The guest uses more than ${THRESHOLD:-90} % of its memory" \
     --query "avg(avg_over_time(ceilometer_memory_util{resource=\"$INSTANCE\"}[${WINDOW:-2m}]))" \
     --comparison-operator gt --threshold "${THRESHOLD:-90}" \
     --alarm-action "${WEBHOOK:?an http or https address, or log://}" \
