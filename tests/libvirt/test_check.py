@@ -278,7 +278,7 @@ def test_check_survives_every_structure(run, publish, check, content):
     done = run(config, "check")
     assert done.stderr == ""
     assert "This check failed" not in details(done)
-    assert len(rows(done)) == 11
+    assert len(rows(done)) == 12
 
 
 # What polling.yaml asks for.

@@ -85,7 +85,9 @@ def environments():
 def test_command_is_run_by_a_test_or_says_what_it_needs(page, command, around):
     if command.startswith("tox -e "):
         names = re.split(r"[ ,]", command.removeprefix("tox -e "))
-        assert set(itertools.takewhile(lambda n: n not in ("--", "#"), names)) <= set(environments())
+        assert set(itertools.takewhile(lambda n: n not in ("--", "#"), names)) <= set(
+            environments()
+        )
         return
     runs = [where for pattern, where in RUN_BY.items() if re.match(pattern, command)]
     if not runs:
