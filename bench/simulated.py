@@ -69,19 +69,29 @@ class Domain:
         """Its live XML."""
         return XML
 
+    def controlInfo(self) -> list[int]:  # noqa: N802
+        """Nothing holds it."""
+        return [0, 0, 0]
+
 
 class Connection:
-    """The simulated connection; call: seconds that the bulk call takes."""
+    """The simulated connection; call: seconds that reading all domains takes."""
 
     def __init__(self, count: int, call: float) -> None:
         self._domains = [Domain(number) for number in range(count)]
         self._call = call
 
     def getAllDomainStats(self, stats: int, flags: int) -> list[Any]:  # noqa: N802
+        """The states of all domains, which libvirtd knows itself."""
+        return [(domain, {"state.state": 1, "state.reason": 1}) for domain in self._domains]
+
+    def domainListGetStats(  # noqa: N802
+        self, domains: list[Domain], stats: int, flags: int
+    ) -> list[Any]:
         """A record each, after the time it takes, that of making them included."""
-        end = time.monotonic() + self._call
+        end = time.monotonic() + self._call * len(domains) / len(self._domains)
         fresh = {**recorded.RUNNING, "balloon.last-update": int(time.time())}
-        records = [(domain, dict(fresh)) for domain in self._domains]
+        records = [(domain, dict(fresh)) for domain in domains]
         time.sleep(max(0.0, end - time.monotonic()))
         return records
 
@@ -120,7 +130,9 @@ def _race(count: int, call: float, rounds: int) -> dict[str, float]:
             begin, cache = time.monotonic(), {}
             sent = [p.get_samples(manager, cache, instances) for p in made]
             times.append(time.monotonic() - begin)
-            assert {len(samples) for samples in sent} == {count}
+            # No guest has all statistics.
+            assert {len(samples) for samples in sent} <= {0, count}
+            assert len(sent[0]) == count
         found[name] = statistics.median(times[1:])
     return found
 

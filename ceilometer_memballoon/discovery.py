@@ -83,7 +83,16 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
         found = {}
         for record, xml in domains:
             before = self._listed.get(record.uuid)
-            one = self._list(manager, record, xml, before)
+            try:
+                one = self._list(manager, record, xml, before)
+            except Exception as error:
+                # Of broken metadata, or of a Nova that does not answer where Ceilometer
+                # asks it. One instance's loss is not the others'.
+                self._problems.log(
+                    record.uuid, logging.WARNING, "Instance %s cannot be discovered: %s",
+                    record.uuid, repr(error),
+                )  # fmt: skip
+                one = before
             if one is not None:
                 found[record.uuid] = one
         self._listed = found
@@ -109,15 +118,7 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
         self, manager: Any, record: Record, xml: LiveXml, domain: "ListedDomain"
     ) -> Listed | None:
         self._domain = domain
-        try:
-            instances = self.discover_libvirt_polling(manager)
-        except Exception as error:
-            # Of broken metadata, or of a Nova that does not answer where Ceilometer asks it.
-            self._problems.log(
-                record.uuid, logging.WARNING, "Instance %s cannot be discovered: %s",
-                record.uuid, repr(error),
-            )  # fmt: skip
-            return None
+        instances = self.discover_libvirt_polling(manager)
         self._problems.clear(record.uuid)
         return Listed(record, xml, instances[0]) if instances else None
 
