@@ -31,6 +31,17 @@ RUN_BY = {
         "tests/install/test_install.py", '"install"',
     ),
     r"pip uninstall ceilometer-memballoon": ("tests/install/test_install.py", '"uninstall"'),
+    r"apt-get install .*(?:build-essential|python3-pip) ?": (
+        "tests/lab/distro/root.py", '"build-essential"',
+    ),
+    r"cp -r packaging/debian": ("tests/debian/conftest.py", '"packaging/debian"'),
+    r"apt-get build-dep": ("tests/debian/conftest.py", '"dpkg-buildpackage"'),
+    r"apt-get install \.\./": ("tests/debian/conftest.py", '"dpkg", "--install"'),
+    r"pip install --break-system": ("tests/debian/test_pip.py", '"install", "--break-system'),
+    r"pip uninstall --break-system": ("tests/debian/test_pip.py", '"uninstall", "--break-sys'),
+    r"ceilometer-memballoon guest enable --all --yes": (
+        "tests/e2e/test_read_only.py", '"guest", "enable", "--all", "--yes"',
+    ),
     r"pip check": ("tests/install/test_install.py", '"check"'),
     r"ceilometer-memballoon check": ("tests/e2e/test_command.py", '"check"'),
     r"ceilometer-memballoon guest list": ("tests/e2e/test_command.py", '"guest", "list"'),

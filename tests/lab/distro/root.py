@@ -27,7 +27,7 @@ OWN = (
     "autopkgtest", "bash-completion", "build-essential", "ceilometer-agent-compute",
     "debhelper", "dh-python", "dpkg-dev", "fakeroot", "libvirt-daemon-system", "lintian", "man-db",
     "pybuild-plugin-pyproject", "python3-all", "python3-cliff", "python3-hypothesis",
-    "python3-libvirt", "python3-lxml", "python3-oslo.upgradecheck", "python3-pytest",
+    "python3-libvirt", "python3-lxml", "python3-pip", "python3-oslo.upgradecheck", "python3-pytest",
     "python3-pytest-timeout", "python3-setuptools", "python3-sphinx", "sudo", "systemd",
 )  # fmt: skip
 #: Keeps a package's installation from starting services.
