@@ -80,6 +80,8 @@ class Call(Generic[T]):
             self._result = self._function()
         except Exception as error:
             self._error = error
+        # What the function holds is freed here, before the call's connection is closed.
+        del self._function
         self._ended = time.monotonic()
         with self._calls.lock:
             self._returned = True

@@ -115,12 +115,7 @@ class Host:
 
     def close(self) -> None:
         """Close the connection, if libvirt answers in time."""
-        reader, self._reader = self._reader, None
-        # A domain object keeps its connection open. If one outlives it, freeing the object
-        # closes the connection, and does so without a deadline.
-        self._domains, self._listed_by = {}, None
-        if reader is not None:
-            reader.close(self._timeout)
+        self._drop(self._timeout)
 
     def list_domains(self, seconds: float) -> list[Record]:
         """All running domains with their states. No QEMU is asked."""
@@ -226,13 +221,24 @@ class Host:
     def _connected(self, seconds: float) -> Connection:
         left = countdown(seconds)
         if self._reader is None or not self._reader.is_usable:
-            if self._reader is not None:
-                self._reader.close(left())
+            self._drop(left())
             try:
                 self._reader = self._connect(left(), writable=False)
             except WriteRefusedError as error:
                 raise UnreachableError(str(error)) from error
         return self._reader
+
+    def _drop(self, seconds: float) -> None:
+        """Free what belongs to the connection, and close it, as far as libvirt lets it be."""
+        reader, self._reader, self._listed_by = self._reader, None, None
+        domains, self._domains = self._domains, {}
+        if reader is not None:
+            left = countdown(seconds)
+            # A domain object keeps its connection open. Freeing the last one closes a
+            # connection that a late call has let go, and that waits for libvirtd.
+            with contextlib.suppress(NoAnswerError):
+                self._calls.daemon.run(domains.clear, left())
+            reader.close(left())
 
     def _connect(self, seconds: float, *, writable: bool) -> Connection:
         try:

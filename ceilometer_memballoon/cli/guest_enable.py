@@ -48,7 +48,9 @@ class Enable(lister.Lister):  # type: ignore[misc]
             metavar="UUID|NAME",
             help="instance UUIDs, unique UUID prefixes, or names",
         )
-        which.add_argument("--all", action="store_true", help="every running guest of this node")
+        which.add_argument(
+            "--all", action="store_true", help="every running instance of this node that Nova made"
+        )
         parser.add_argument("--yes", action="store_true", help="do not ask before --all")
         return parser
 
@@ -119,7 +121,10 @@ def _chosen(node: Node, arguments: argparse.Namespace) -> list[Guest]:
             f"set it above zero, and to {MOST_SECONDS} at most, in the agent's configuration"
         )
     guests = node.guests()
-    if not arguments.all:
+    if arguments.all:
+        # As the agent does: a domain that Nova did not make is not ours to change unasked.
+        guests = [guest for guest in guests if guest.is_nova]
+    else:
         # Each guest once, whatever names it was given by.
         chosen = {g.seen.record.uuid: g for g in (named(w, guests) for w in arguments.guests)}
         return list(chosen.values())

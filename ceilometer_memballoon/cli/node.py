@@ -47,6 +47,11 @@ class Guest:
         return printable(self.name or self.seen.record.name)
 
     @property
+    def is_nova(self) -> bool:
+        """Whether Nova made its domain, as far as is known."""
+        return self.seen.facts is None or self.seen.facts.is_nova
+
+    @property
     def rss_lacks(self) -> str | None:
         """Which of its memory does not count in memory.resident; None if all does."""
         facts = self.seen.facts

@@ -523,8 +523,8 @@ def test_connection_whose_call_was_interrupted_is_not_waited_for_again(opens, mo
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(one._calls.daemon, "run", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(one._calls.daemon, "run", interrupt)
         one.list_domains(TIMEOUT)
     one.close()
     assert connection.closed is False
