@@ -18,6 +18,9 @@ ORDINARY_LAUNCH_SECURITY = ("sev", "s390-pv")
 HUGE_PAGES = "huge pages"
 PRIVATE_MEMORY = "private memory"
 
+#: Characters. libvirt sends no longer string (REMOTE_STRING_MAX in remote_protocol.x).
+LONGEST = 4 * 2**20
+
 
 @dataclasses.dataclass(frozen=True)
 class Balloon:
@@ -119,6 +122,9 @@ def _is_huge(size: str | None, unit: str | None) -> bool:
 
 def parse(xml: str) -> etree._Element:
     """Parse XML that carries what users wrote. Raises DomainError."""
+    # Not every libxml2 refuses what is too long.
+    if len(xml) > LONGEST:
+        raise DomainError(f"not XML of libvirt's: {len(xml)} characters")
     # The XML carries text that users wrote (names, metadata): no entities, no network.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:

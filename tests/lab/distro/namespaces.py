@@ -25,9 +25,19 @@ ENVIRONMENT = {
 }
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
+#: Runs in the root folder, as process 1: waits for whatever loses its parent. $1: the folder
+#: to start in; then the command.
+START = """
+busybox umount -l /mnt
+busybox ip link set lo up
+folder=$1; shift
+env --chdir="$folder" "$@" &
+wait $!
+"""
+
 #: $1: the folders that make up the root, topmost first; $2: an empty folder; $3: the number
-#: of binds; each bind's two paths; the folder to start in; the command. Dash, as process 1,
-#: waits for whatever loses its parent.
+#: of binds; each bind's two paths; the folder to start in; the command. With chroot alone,
+#: whoever enters the mount namespace with nsenter would be outside the root folder.
 SCRIPT = """
 set -e
 lower=$1; top=$2; binds=$3; shift 3
@@ -55,11 +65,11 @@ do
     shift 2; binds=$((binds - 1))
 done
 hostname lab
-chroot "$root" busybox ip link set lo up
 folder=$1; shift
-chroot "$root" env --chdir="$folder" "$@" &
-wait $!
-""".replace("{devices}", " ".join(DEVICES))
+cd "$root"
+pivot_root . mnt
+exec chroot . sh -c '{start}' sh "$folder" "$@"
+""".replace("{devices}", " ".join(DEVICES)).replace("{start}", START)
 
 
 def lacks() -> list[str]:
