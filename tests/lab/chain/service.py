@@ -147,6 +147,16 @@ def run(
     return done.stdout
 
 
+def module_output(folder: pathlib.Path, module: str, *words: str) -> str:
+    """The last line that a module of the tests' prints when it is run; RuntimeError if it fails."""
+    tree = pathlib.Path(__file__).parents[3]
+    printed = run(
+        folder, sys.executable, "-W", "ignore", "-m", module, *words,
+        environment={"PYTHONPATH": str(tree)},
+    )  # fmt: skip
+    return printed.strip().splitlines()[-1]
+
+
 def program(name: str) -> pathlib.Path:
     """A program of this environment's; of the system's where there is none."""
     own = pathlib.Path(sys.executable).with_name(name)

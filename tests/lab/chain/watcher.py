@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One question to a datasource or a strategy of Watcher's, in a process of its own.
+
+What Watcher imports keeps the lab's own servers from answering, so nothing else imports it.
+Arguments: watcher.conf, Aetos' address, and the question in JSON. Prints the answer in JSON.
+"""
+
+import json
+import sys
+import types
+from typing import Any
+
+from keystoneauth1 import noauth, session
+from watcher import conf
+from watcher.common import clients
+from watcher.decision_engine.datasources.aetos import AetosHelper
+from watcher.decision_engine.datasources.gnocchi import GnocchiHelper
+from watcher.decision_engine.datasources.prometheus import PrometheusHelper
+from watcher.decision_engine.model.element import InstanceState
+from watcher.decision_engine.strategy.strategies.workload_balance import WorkloadBalance
+
+from tests.lab.chain.aetos import headers
+
+
+def main() -> None:
+    """Answer the question."""
+    config, aetos, question = sys.argv[1:]
+    conf.CONF([], project="watcher", default_config_files=[config])
+    print(json.dumps(_answer(aetos, **json.loads(question))))
+
+
+def _answer(
+    aetos: str, source: str, ask: str, resource: dict[str, Any], arguments: dict[str, Any]
+) -> Any:
+    """Have a method of that source answer; of the strategy, the name of the error it raises."""
+    one = types.SimpleNamespace(**resource)
+    if source == "workload_balance":
+        return _error_of_workload_balance(one)
+    return getattr(_datasource(source, aetos), ask)(one, **arguments)
+
+
+def _datasource(name: str, aetos: str) -> Any:
+    if name == "gnocchi":
+        return GnocchiHelper(clients.OpenStackClients())
+    if name == "prometheus":
+        return PrometheusHelper()
+    admin = session.Session(auth=noauth.NoAuth(endpoint=aetos), additional_headers=headers("admin"))
+    return AetosHelper(types.SimpleNamespace(session=admin))
+
+
+def _error_of_workload_balance(instance: types.SimpleNamespace) -> str | None:
+    """Choose from an overloaded host with that instance, whose use is not known."""
+    instance.watcher_exclude = False
+    instance.state = InstanceState.ACTIVE.value
+    model = types.SimpleNamespace(get_node_instances=lambda node: [instance])
+    overloaded = [{"compute_node": types.SimpleNamespace(uuid="node-1"), "workload": 2}]
+    try:
+        WorkloadBalance.choose_instance_to_migrate(
+            types.SimpleNamespace(compute_model=model), overloaded, 1, {}
+        )
+    except Exception as error:
+        return type(error).__name__
+    return None
+
+
+if __name__ == "__main__":
+    main()
