@@ -37,14 +37,14 @@ def test_server_whose_period_is_off_is_switched_on(seeded):
 
 def test_server_without_a_balloon_is_explained_and_cured(cloud, boot, verdict):
     host = cloud.hosts["compute-2"]
-    host.set_period(0)
+    cloud.set_period(host, 0)
     try:
         server = boot("bare", host=host.name, reports=False)
         assert balloon(server).model == "none"
         wait_for_silence(server, resident=True)
         assert Reason.NO_BALLOON_DEVICE.value in verdict(server).values()
     finally:
-        host.set_period(NOVA_PERIOD)
+        cloud.set_period(host, NOVA_PERIOD)
     # As the remedy says: the option is set, the instance hard-rebooted.
     cloud.admin.compute.reboot_server(server.id, "HARD")
     server.wait_until_up()

@@ -94,6 +94,16 @@ class Cloud:
         )
         return Server(self, made.id, name)
 
+    def set_period(self, host: Host, period: int) -> None:
+        """Restart the host's nova-compute with another [libvirt] mem_stats_period_seconds.
+
+        Waits until it takes orders: it fails servers that are given to it while it starts.
+        """
+        host.stop_compute()
+        before = self._heartbeat(host)
+        host.restart_compute(period)
+        wait_for(lambda: self._heartbeat(host) != before, HOSTS_SECONDS, "nova-compute", every=1.0)
+
     def get(self, service: str, path: str) -> Any:
         """What a service's API answers to the member; None where there is no such thing."""
         answer = self.member.session.get(
@@ -183,6 +193,10 @@ class Cloud:
         finally:
             # What is still being started ends with the cloud's folder.
             executor.shutdown(wait=False, cancel_futures=True)
+
+    def _heartbeat(self, host: Host) -> str:
+        (found,) = self.admin.compute.services(host=host.name, binary="nova-compute")
+        return str(found.updated_at)
 
     def _hosts_are_known(self) -> bool:
         for one in self._services:
