@@ -23,6 +23,13 @@ NEEDS = re.compile(r"\*needs (?:a real cloud|an account|a key|root on Debian)\*"
 RUN_BY = {
     r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
     r"\./tools/fetch": ("tools/test", "tools.testrun"),
+    r"\./tools/cloud": ("tests/cloud/test_tool.py", "tests.lab.cloud"),
+    r"openstack metric measures show": ("tests/cloud/test_tool.py", '"metric", "measures", "show"'),
+    r"openstack server list": ("tests/cloud/test_tool.py", '"server", "list"'),
+    r"openstack alarm list": ("tests/cloud/test_tool.py", '"alarm", "list"'),
+    r"openstack --os-compute-api-version 2.37 server create": (
+        "tests/cloud/test_tool.py", '"server", "create"',
+    ),
     r"\./tools/test": (".ci/run", "./tools/test"),
     r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k on_and_on": (
         "tests/qemu/test_faults.py", "on_and_on",
@@ -45,6 +52,9 @@ RUN_BY = {
     r"pip check": ("tests/install/test_install.py", '"check"'),
     r"ceilometer-memballoon check": ("tests/e2e/test_command.py", '"check"'),
     r"ceilometer-memballoon guest list": ("tests/e2e/test_command.py", '"guest", "list"'),
+    r"ceilometer-memballoon --config-file FILE guest list": (
+        "tests/cloud/conftest.py", '"guest", "list"',
+    ),
     r"ceilometer-memballoon guest show": ("tests/e2e/test_command.py", '"guest", "show"'),
     r"ceilometer-memballoon complete": ("tests/libvirt/test_command.py", '"complete"'),
     r"ceilometer-memballoon \[": ("tests/e2e/test_command.py", "--config-file"),

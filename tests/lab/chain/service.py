@@ -90,6 +90,11 @@ class Service:
         self.stop(signum)
         self.start()
 
+    def check(self) -> None:
+        """Raise RuntimeError if it has ended by itself."""
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self.name} has ended: {self.last_words()}")
+
     def last_words(self) -> str:
         """The end of its log."""
         return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
@@ -111,6 +116,11 @@ class Services:
 
     def __init__(self, *services: Service) -> None:
         self._services = services
+
+    def check(self) -> None:
+        """Raise RuntimeError if one has ended by itself."""
+        for service in self._services:
+            service.check()
 
     def __enter__(self) -> Self:
         return self

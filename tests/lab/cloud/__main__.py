@@ -93,7 +93,7 @@ def _where(cloud: Cloud, climber: Server) -> str:
     return WHERE.format(
         step=STEP_MIB, interval=INTERVAL, openrc=openrc, climber=climber.id,
         config=agent.config, gnocchi=cloud.site.url("gnocchi"), prometheus=cloud.prometheus.url,
-        exporters=" ".join(f"http://127.0.0.1:{host.port}/" for host in cloud.hosts.values()),
+        exporters=" ".join(f"https://127.0.0.1:{host.port}/" for host in cloud.hosts.values()),
         folder=cloud.folder,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import ssl
 import sys
 from importlib import resources
 
@@ -10,6 +11,7 @@ import yaml
 
 from ceilometer_memballoon.meters import METERS
 from tests.lab.agent import Agent, free_port
+from tests.lab.chain.chain import TLS
 from tests.lab.chain.gnocchi import ETC
 from tests.lab.chain.service import Service, Services, folder_in, program, run
 from tests.lab.cloud.site import SERVICE, Site
@@ -42,6 +44,7 @@ fetch_extra_metadata = {extra_metadata}
 cfg_file = {polling}
 enable_prometheus_exporter = true
 prometheus_listen_addresses = 127.0.0.1:{port}
+{tls}
 [service_credentials]
 interface = public
 {credentials}
@@ -105,8 +108,9 @@ class PollingAgent(Agent):
 
     folder: the host's, where it works; host: the host's name, as Nova has it; uri: of
     its libvirtd; port: of its exporter, a free one at 0; discovery, extra_metadata: as
-    [compute] has them; meters: as in polling.yaml; prefix: words before the command;
-    further: more configuration files; settings: further lines of its configuration.
+    [compute] has them; meters, interval, discoveries: as in polling.yaml; prefix: words
+    before the command; further: more configuration files; settings: further lines of its
+    configuration.
     """
 
     def __init__(
@@ -121,15 +125,19 @@ class PollingAgent(Agent):
         extra_metadata: bool = True,
         meters: tuple[str, ...] = tuple(METERS),
         interval: int = INTERVAL,
+        discoveries: tuple[str, ...] = (),
         prefix: tuple[str, ...] = (),
         further: tuple[pathlib.Path, ...] = (),
         settings: str = "",
     ) -> None:
+        self._tls = ssl.create_default_context(cafile=site.certificates.authority)
         self.port = port or free_port()
         place = folder_in(folder, "polling")
         place.chmod(0o755)
         polling = place / "polling.yaml"
         source = {"name": "memory", "interval": interval, "meters": list(meters)}
+        if discoveries:
+            source["discovery"] = list(discoveries)
         polling.write_text(yaml.safe_dump({"sources": [source]}))
         self.config, self.log = place / "ceilometer.conf", place / "log"
         self.config.write_text(
@@ -141,6 +149,7 @@ class PollingAgent(Agent):
                 extra_metadata=extra_metadata,
                 polling=polling,
                 port=self.port,
+                tls=TLS.format(site.certificates),
                 credentials=site.credentials(),
                 settings=settings,
             )

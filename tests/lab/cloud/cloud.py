@@ -69,6 +69,7 @@ class Cloud:
     def __init__(self, say: Say = lambda text: None) -> None:
         self._begin = time.monotonic()
         self._tell = say
+        self._services: list[service.Services] = []
         with contextlib.ExitStack() as starting:
             self._start(starting)
             self._running = starting.pop_all()
@@ -92,6 +93,16 @@ class Cloud:
             **options,
         )
         return Server(self, made.id, name)
+
+    def set_period(self, host: Host, period: int) -> None:
+        """Restart the host's nova-compute with another [libvirt] mem_stats_period_seconds.
+
+        Waits until it takes orders: it fails servers that are given to it while it starts.
+        """
+        host.stop_compute()
+        before = self._heartbeat(host)
+        host.restart_compute(period)
+        wait_for(lambda: self._heartbeat(host) != before, HOSTS_SECONDS, "nova-compute", every=1.0)
 
     def get(self, service: str, path: str) -> Any:
         """What a service's API answers to the member; None where there is no such thing."""
@@ -139,16 +150,27 @@ class Cloud:
         self.rabbitmq = RabbitMQ(self.folder)
         self.site = site = Site(self.folder, self.postgresql, self.rabbitmq)
         self.prometheus = Prometheus(
-            self.folder, {host.name: host.port for host in self.hosts.values()}, times=TIMES
+            self.folder,
+            {host.name: host.port for host in self.hosts.values()},
+            times=TIMES,
+            authority=site.certificates.authority,
         )
         self.webhook = running.enter_context(Webhook())
-        self._say("Keystone, Glance, Placement, Neutron, Nova, Gnocchi, Aodh, Heat")
+        self._say("Keystone, Placement, Glance, Neutron")
         self._start_together(
-            lambda: Keystone(site), lambda: Nova(site), lambda: Neutron(site),
-            lambda: Gnocchi(site), lambda: Glance(site), lambda: Placement(site),
-            lambda: Aodh(site, self.prometheus.port), lambda: Heat(site),
+            lambda: Keystone(site), lambda: Placement(site), lambda: Glance(site),
+            lambda: Neutron(site),
         )  # fmt: skip
         self.admin, self.member = site.connect("admin"), site.connect()
+        # Neutron can list ports only after a first query of anything else: SQLAlchemy links
+        # its models then.
+        list(self.admin.network.networks())
+        # Conductor and scheduler end if Keystone names a Placement that does not answer.
+        self._say("Nova, Gnocchi, Aodh, Heat")
+        self._start_together(
+            lambda: Nova(site), lambda: Gnocchi(site),
+            lambda: Aodh(site, self.prometheus.port), lambda: Heat(site),
+        )  # fmt: skip
         self._say("nova-compute and Ceilometer's agents")
         for host in self.hosts.values():
             host.start_compute(site)
@@ -165,12 +187,20 @@ class Cloud:
         try:
             futures = [executor.submit(maker) for maker in makers]
             for future in concurrent.futures.as_completed(futures):
-                self._say(f"  {type(future.result()).__name__} is up", starting=False)
+                made = future.result()
+                self._services.append(made)
+                self._say(f"  {type(made).__name__} is up", starting=False)
         finally:
             # What is still being started ends with the cloud's folder.
             executor.shutdown(wait=False, cancel_futures=True)
 
+    def _heartbeat(self, host: Host) -> str:
+        (found,) = self.admin.compute.services(host=host.name, binary="nova-compute")
+        return str(found.updated_at)
+
     def _hosts_are_known(self) -> bool:
+        for one in self._services:
+            one.check()
         return len(list(self.admin.compute.hypervisors())) == len(self.hosts)
 
     def _say(self, text: str, *, starting: bool = True) -> None:

@@ -9,7 +9,6 @@ from tests.lab.cloud.wsgi import Api
 
 CONFIG = """
 [DEFAULT]
-log_file = {folder}/glance.log
 enabled_backends = files:file
 [database]
 connection = {database}

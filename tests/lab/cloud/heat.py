@@ -8,7 +8,6 @@ from tests.lab.cloud.wsgi import Api
 
 CONFIG = """
 [DEFAULT]
-log_file = {folder}/heat.log
 transport_url = {transport_url}
 # Nobody listens there: no template of ours waits for what runs in a guest.
 heat_metadata_server_url = http://127.0.0.1:8000

@@ -126,9 +126,12 @@ class Host:
             environment={"PATH": f"{own}:{qemu_img}:/usr/sbin:/usr/bin:/sbin:/bin"},
         )  # fmt: skip
 
-    def set_period(self, period: int) -> None:
-        """Restart nova-compute with another [libvirt] mem_stats_period_seconds."""
+    def stop_compute(self) -> None:
+        """Kill nova-compute; its servers run on."""
         self.compute.stop(signal.SIGKILL)
+
+    def restart_compute(self, period: int) -> None:
+        """Start nova-compute again with another [libvirt] mem_stats_period_seconds."""
         self._write_nova_conf(period)
         self.compute.start()
 

@@ -12,8 +12,6 @@ HEAT_DOMAIN = "heat"
 HEAT_ADMIN = "heat_domain_admin"
 
 CONFIG = """
-[DEFAULT]
-log_file = {folder}/keystone.log
 [database]
 connection = {database}
 [fernet_tokens]

@@ -22,12 +22,12 @@ head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))
 
 CONFIG = """
 [DEFAULT]
-log_file = {folder}/neutron.log
 state_path = {folder}
 transport_url = {transport_url}
 auth_strategy = keystone
 core_plugin = ml2
-service_plugins =
+# Loads the model of port forwardings, without which ports cannot be listed.
+service_plugins = router
 api_paste_config = {etc}/neutron/api-paste.ini
 notify_nova_on_port_status_changes = false
 notify_nova_on_port_data_changes = false

@@ -38,7 +38,6 @@ lock_path = {folder}/lock
 
 CONFIG = """
 [DEFAULT]
-log_file = {folder}/nova.log
 transport_url = {transport_url}
 state_path = {folder}
 my_ip = 127.0.0.1

@@ -6,8 +6,6 @@ from tests.lab.cloud.site import Site
 from tests.lab.cloud.wsgi import Api
 
 CONFIG = """
-[DEFAULT]
-log_file = {folder}/placement.log
 [placement_database]
 connection = {database}
 [api]

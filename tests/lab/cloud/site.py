@@ -9,6 +9,7 @@ from typing import Any
 import openstack
 
 from tests.lab.agent import free_port
+from tests.lab.chain import certificates
 from tests.lab.chain.postgresql import PostgreSQL
 from tests.lab.chain.rabbitmq import RabbitMQ
 
@@ -56,12 +57,16 @@ region_name = {region}
 
 
 class Site:
-    """folder: of the whole cloud; postgresql, transport_url: what the services share."""
+    """What the services share.
+
+    folder: of the whole cloud; certificates: of the agents' exporters; ports: by service.
+    """
 
     def __init__(self, folder: pathlib.Path, postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> None:
         self.folder = folder
         self.postgresql = postgresql
         self.transport_url = rabbitmq.transport_url
+        self.certificates = certificates.for_loopback(folder)
         self.ports = {name: free_port() for name in CATALOG}
 
     def url(self, name: str) -> str:

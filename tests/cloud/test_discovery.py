@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every way to discover instances gives the same samples of the same servers."""
+
+import pytest
+
+from tests.cloud.seen import SECONDS, wait_for_usage
+from tests.lab.waiting import wait_long_for
+
+GROUP = "discovered"
+#: Options of the agent, by way. The plugin's own discovery takes over from libvirt_metadata.
+WAYS = {
+    "own": {"extra_metadata": False},
+    "own with Nova's metadata": {},
+    "libvirt_metadata": {"discoveries": ("local_instances",), "extra_metadata": False},
+    "libvirt_metadata with Nova's": {"discoveries": ("local_instances",)},
+    "naive": {"discovery": "naive"},
+    "workload_partitioning": {"discovery": "workload_partitioning"},
+}
+OTHERS = [way for way in WAYS if way != "own"]
+#: The keys of Gnocchi's resources, without the time of the last look.
+ATTRIBUTES = ("id", "project_id", "user_id", "display_name", "host", "flavor_name", "flavor_id")
+
+
+@pytest.fixture(scope="module")
+def server(boot):
+    return boot("discovered", host="compute-1", metadata={"metering.server_group": GROUP})
+
+
+@pytest.fixture(scope="module")
+def found(cloud, server):
+    """What Gnocchi's resource and the exporter's labels say, by way of discovery."""
+    host = cloud.hosts["compute-1"]
+    seen = {}
+    try:
+        for way, options in WAYS.items():
+            host.start_agent(**options)
+            wait_for_usage(server)
+            host.agent.wait_for_cycles(1)
+            wait_long_for(
+                lambda: cloud.get("gnocchi", f"/v1/resource/instance/{server.id}"),
+                SECONDS, "the resource",
+            )  # fmt: skip
+            resource = cloud.get("gnocchi", f"/v1/resource/instance/{server.id}")
+            seen[way] = (
+                {name: resource[name] for name in ATTRIBUTES},
+                resource["server_group"],
+                {name for name, uuid in host.agent.metrics() if uuid == server.id},
+            )
+    finally:
+        host.start_agent()
+    return seen
+
+
+@pytest.mark.parametrize("way", OTHERS)
+def test_resource_is_the_same(found, way):
+    assert found[way][0] == found["own"][0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_server_group_is_kept(found, way):
+    assert found[way][1] == GROUP
+
+
+@pytest.mark.parametrize("way", OTHERS)
+def test_meters_are_the_same(found, way):
+    assert found[way][2] == found["own"][2]

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server's life, from its boot to its deletion: samples and verdicts in every state."""
+
+import pytest
+
+from ceilometer_memballoon.reading import Reason
+from tests.cloud.seen import complaints, meters, wait_for_silence, wait_for_usage
+from tests.lab.waiting import wait_long_for
+
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def server(boot):
+    return boot("lived", host="compute-1")
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(server):
+    """In no state is anything above INFO logged about the server."""
+    before = complaints(server)
+    host = server.host
+    yield
+    assert complaints(server, host)[len(before) :] == []
+
+
+@pytest.fixture
+def act(cloud, server):
+    """Ask Nova's API for one of its actions, and wait for the status it leads to."""
+
+    def do(action, status, *arguments, **options):
+        getattr(cloud.admin.compute, action)(server.id, *arguments, **options)
+        server.wait_for_status(status)
+
+    return do
+
+
+@pytest.mark.short
+def test_booting_server_is_not_told_to_load_a_driver(server):
+    log = server.host.agent.log_text()
+    assert not [
+        line
+        for line in log.splitlines()
+        if server.id in line and Reason.NO_GUEST_DRIVER.value in line
+    ]
+
+
+@pytest.mark.short
+def test_paused_server_is_called_paused(server, act, verdict):
+    act("pause_server", "PAUSED")
+    wait_for_silence(server, resident=True)
+    assert Reason.PAUSED.value in verdict(server).values()
+    act("unpause_server", "ACTIVE")
+    wait_for_usage(server, fresh=True)
+
+
+@pytest.mark.short
+def test_stopped_server_has_no_samples(server, act, verdict):
+    act("stop_server", "SHUTOFF")
+    wait_for_silence(server, resident=False)
+    assert verdict(server) is None
+    act("start_server", "ACTIVE")
+    wait_for_usage(server, fresh=True)
+
+
+def test_suspended_server_has_no_samples(server, act):
+    act("suspend_server", "SUSPENDED")
+    wait_for_silence(server, resident=False)
+    act("resume_server", "ACTIVE")
+    wait_for_usage(server, fresh=True)
+
+
+@pytest.mark.parametrize("kind", ["SOFT", "HARD"])
+def test_rebooted_server_reports_again(server, act, kind):
+    act("reboot_server", "ACTIVE", kind)
+    server.wait_until_up()
+    wait_for_usage(server, fresh=True)
+
+
+def test_rebuilt_server_reports_again(cloud, server, act):
+    act("rebuild_server", "ACTIVE", image=cloud.content.image_id)
+    server.wait_until_up()
+    wait_for_usage(server, fresh=True)
+
+
+def test_resized_server_has_its_new_memory(cloud, server, act):
+    before = meters(server)["ceilometer_memory_available"]
+    act("resize_server", "VERIFY_RESIZE", cloud.content.flavor_ids["lab-big"])
+    act("confirm_server_resize", "ACTIVE")
+    server.wait_until_up()
+    wait_long_for(
+        lambda: meters(server).get("ceilometer_memory_available", 0) > before,
+        SECONDS,
+        "more memory",
+    )
+
+
+def test_rescued_server_reports_like_any(server, act):
+    act("rescue_server", "RESCUE")
+    wait_for_usage(server, fresh=True)
+    act("unrescue_server", "ACTIVE")
+    wait_for_usage(server, fresh=True)
+
+
+def test_shelved_server_has_no_samples(server, act):
+    host = server.host
+    act("shelve_server", "SHELVED_OFFLOADED")
+    wait_for_silence(server, resident=False, host=host)
+    act("unshelve_server", "ACTIVE")
+    server.wait_until_up()
+    wait_for_usage(server, fresh=True)
+
+
+def test_live_migration_moves_the_samples(cloud, server):
+    for _ in ("there", "back"):
+        source = server.host
+        (target,) = [host for host in cloud.hosts.values() if host is not source]
+        cloud.admin.compute.live_migrate_server(server.id, host=target.name, block_migration="auto")
+        server.wait_for_status("ACTIVE")
+        wait_long_for(lambda t=target: server.host is t, SECONDS, "the migration")
+        wait_for_usage(server, target, fresh=True)
+        wait_for_silence(server, resident=False, host=source)
+
+
+def test_deleted_server_has_no_samples(cloud):
+    server = cloud.server("deleted").wait_until_up()
+    wait_for_usage(server, fresh=True)
+    host = server.host
+    server.delete()
+    wait_for_silence(server, resident=False, host=host)
+    assert complaints(server, host) == []

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's statistics period for the agent, from a nova.conf as packages write it."""
+
+import pathlib
+import subprocess
+
+import pytest
+
+from ceilometer_memballoon.domain_xml import parse_balloon
+from tests.cloud.seen import wait_for_usage
+from tests.lab.chain.service import run
+from tests.lab.waiting import wait_long_for
+
+ONE_OPTION = pathlib.Path(__file__).parents[2] / "etc/ceilometer/nova-period.sh"
+PERIOD = 20
+SECONDS = 90
+PACKAGED = """
+[DEFAULT]
+log_dir = {folder}/log
+host = {host}
+transport_url = {transport_url}
+state_path = {folder}
+[libvirt]
+virt_type = qemu
+# mem_stats_period_seconds = 99
+mem_stats_period_seconds = {period}
+[vnc]
+mem_stats_period_seconds = 98
+"""
+
+
+@pytest.fixture
+def packaged(cloud, tmp_path_factory):
+    """A nova.conf and a log folder that only Nova's user, root here, may use."""
+    folder = tmp_path_factory.mktemp("nova")
+    folder.chmod(0o755)
+    (folder / "log").mkdir(mode=0o750)
+    path = folder / "nova.conf"
+    path.write_text(
+        PACKAGED.format(
+            folder=folder, period=PERIOD, host="compute-1", transport_url=cloud.site.transport_url
+        )
+    )
+    return path
+
+
+def test_file_with_the_one_option_gives_the_agent_novas_period(cloud, boot, packaged, tmp_path):
+    server = boot("periodic", host="compute-1")
+    period = tmp_path / "nova-period.conf"
+    period.write_text(run(cloud.folder, "sh", ONE_OPTION, packaged))
+    host = cloud.hosts["compute-1"]
+    try:
+        # The user of the agent could not write to Nova's log_dir.
+        host.start_agent(prefix=host.hypervisor.as_user, further=(period,))
+        wait_long_for(
+            lambda: parse_balloon(server.domain.XMLDesc()).period == PERIOD, SECONDS, "the period"
+        )
+        wait_for_usage(server)
+    finally:
+        host.start_agent()
+
+
+def test_file_without_the_option_gives_an_empty_section(tmp_path):
+    path = tmp_path / "nova.conf"
+    path.write_text("[DEFAULT]\nlog_dir = /var/log/nova\n")
+    done = subprocess.run(
+        ["sh", ONE_OPTION, path], check=True, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout.split() == ["[libvirt]"]

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent as an unprivileged user that may only read, and as one that may write."""
+
+import pytest
+
+from ceilometer_memballoon.domain_xml import parse_balloon
+from tests.cloud.seen import complaints, wait_for_usage
+from tests.lab.waiting import wait_long_for
+
+SECONDS = 90
+NOVA_PERIOD = 10
+
+
+@pytest.fixture(scope="module")
+def server(boot):
+    return boot("guarded", host="compute-1")
+
+
+@pytest.fixture
+def unprivileged(cloud):
+    """Start the agent of compute-1 as the user ceilometer; the usual one is back afterwards."""
+    host = cloud.hosts["compute-1"]
+
+    def start(settings=""):
+        return host.start_agent(prefix=host.hypervisor.as_user, settings=settings)
+
+    yield start
+    host.start_agent()
+
+
+def test_agent_that_only_reads_reports(unprivileged, server):
+    agent = unprivileged("[memballoon]\nset_periods = false\n")
+    wait_for_usage(server)
+    agent.wait_for_cycles(2)
+    assert complaints(server) == []
+    assert "Traceback" not in agent.log_text()
+
+
+def test_agent_that_may_write_switches_on(unprivileged, server):
+    unprivileged()
+    server.domain.setMemoryStatsPeriod(0)
+    wait_long_for(
+        lambda: parse_balloon(server.domain.XMLDesc()).period == NOVA_PERIOD, SECONDS, "the period"
+    )
+    wait_for_usage(server)
