@@ -63,10 +63,6 @@ RUN_BY = {
     r"virsh domstats --balloon": ("bench/contestants.py", "domstats --balloon"),
     r"virsh domcontrol": ("tests/e2e/test_command.py", "virsh domcontrol"),
     r"\.tox/docs/bin/reno new NAME": ("doc/requirements.txt", "reno"),
-    r"cp -r packaging/debian": ("tests/debian/conftest.py", '"packaging/debian"'),
-    r"ceilometer-memballoon guest enable --all --yes": (
-        "tests/libvirt/test_command.py", '"enable", "--all", "--yes"',
-    ),
 }  # fmt: skip
 
 
