@@ -24,7 +24,7 @@ RUN_BY = {
     r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
     r"\./tools/fetch": ("tools/test", "tools.testrun"),
     r"\./tools/test": (".ci/run", "./tools/test"),
-    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k on_and_on": (
+    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k (?:on_and_on|reboots)": (
         "tests/qemu/test_faults.py", "on_and_on",
     ),
     r"pip install (?:ceilometer-memballoon|\.|-e \.)": (
