@@ -18,7 +18,10 @@ from tests.lab.waiting import wait_for
 TREE = pathlib.Path(__file__).parents[2]
 ENVIRONMENT = pathlib.Path(sys.prefix)
 #: What a wheel is built from.
-SOURCES = ("LICENSE", "README.rst", "ceilometer_memballoon", "etc", "pyproject.toml", "setup.cfg")
+SOURCES = (
+    "LICENSE", "README.rst", "ceilometer_memballoon", "etc", "pyproject.toml",
+    "requirements.txt", "setup.cfg",
+)  # fmt: skip
 SECONDS = 120
 PIP = (sys.executable, "-m", "pip", "--quiet", "--no-input")
 UNINSTALL = (*PIP, "uninstall", "--yes", "ceilometer-memballoon")

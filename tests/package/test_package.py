@@ -16,8 +16,9 @@ SECONDS = 300
 #: Folders of the tree that an sdist has whole.
 FOLDERS = ("bench", "ceilometer_memballoon", "doc", "etc", "releasenotes", "tests", "tools")
 FILES = (
-    "CONTRIBUTING.rst", "LICENSE", "MANIFEST.in", "README.rst", "bindep.txt", "pyproject.toml",
-    "setup.cfg", "tox.ini",
+    ".pre-commit-config.yaml", "CONTRIBUTING.rst", "LICENSE", "MANIFEST.in", "README.rst",
+    "bindep.txt", "pyproject.toml", "requirements.txt", "setup.cfg", "test-requirements.txt",
+    "tox.ini",
 )  # fmt: skip
 #: And what setuptools adds.
 MADE = ("PKG-INFO", "ceilometer_memballoon.egg-info")

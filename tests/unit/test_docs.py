@@ -31,7 +31,7 @@ RUN_BY = {
         "tests/cloud/test_tool.py", '"server", "create"',
     ),
     r"\./tools/test": (".ci/run", "./tools/test"),
-    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k on_and_on": (
+    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k (?:on_and_on|reboots)": (
         "tests/qemu/test_faults.py", "on_and_on",
     ),
     r"pip install (?:ceilometer-memballoon|\.|-e \.)": (
@@ -64,6 +64,8 @@ RUN_BY = {
     r"INSTANCE=uuid .* sh etc/aodh/instance-memory.sh": (
         "tests/chain/test_alarms.py", "instance-memory.sh",
     ),
+    r"pip wheel --no-deps \.": ("tests/install/test_install.py", '"wheel"'),
+    r"cp -n etc/ceilometer/polling.yaml": ("tests/e2e/test_agent.py", "ceilometer/polling.yaml"),
     r"c(?:p|at) .*gnocchi_resources": ("tests/lab/chain/gnocchi.py", "gnocchi_resources.memb"),
     r"python -m cProfile -s tottime -m bench.simulated": ("tests/e2e/test_bench.py", "cProfile"),
     r"virsh dommemstat$": ("tests/e2e/test_meters.py", '"dommemstat"'),
@@ -102,9 +104,8 @@ def environments():
 def test_command_is_run_by_a_test_or_says_what_it_needs(page, command, around):
     if command.startswith("tox -e "):
         names = re.split(r"[ ,]", command.removeprefix("tox -e "))
-        assert set(itertools.takewhile(lambda n: n not in ("--", "#"), names)) <= set(
-            environments()
-        )
+        names = itertools.takewhile(lambda name: name not in ("--", "#"), names)
+        assert set(names) <= set(environments())
         return
     runs = [where for pattern, where in RUN_BY.items() if re.match(pattern, command)]
     if not runs:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Directives that print the code's own tables: ``meters``, ``reasons``."""
+"""Directives that show what is in the code: ``meters``, ``reasons``, ``sample-config``."""
+
+import io
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
+from oslo_config import cfg, generator
 from sphinx.application import Sphinx
 
 from ceilometer_memballoon.meters import METERS
@@ -11,10 +14,10 @@ from ceilometer_memballoon.reasons import REMEDIES, STATES
 
 
 class Table(Directive):
-    """A list-table of what rows() gives, the head first."""
+    """A list-table of rows(), of which the first one is the head."""
 
     def run(self) -> list[nodes.Node]:
-        """The table's nodes."""
+        """Return the table's nodes."""
         lines = [".. list-table::", "   :header-rows: 1", ""]
         for row in self.rows():
             lines += [("     - " if place else "   * - ") + cell for place, cell in enumerate(row)]
@@ -23,7 +26,7 @@ class Table(Directive):
         return container.children
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The cells, as reStructuredText."""
+        """Return the cells of each row, as reStructuredText."""
         raise NotImplementedError
 
 
@@ -31,7 +34,7 @@ class Meters(Table):
     """All meters."""
 
     def rows(self) -> list[tuple[str, ...]]:
-        """A row a meter."""
+        """Return one row for each meter."""
         head = ("pollster", "sample", "type", "unit", "volume", "has a sample")
         return [head] + [
             (f"``{m.pollster}``", m.name, m.type, m.unit, m.source, m.rule.value)
@@ -43,14 +46,29 @@ class Reasons(Table):
     """Every reason with its remedy."""
 
     def rows(self) -> list[tuple[str, ...]]:
-        """A row a reason."""
-        return [("reason", "number", "meaning, and what to do")] + [
+        """Return one row for each reason, and one for ok."""
+        head = ("reason", "number", "meaning, and what to do")
+        return [head, ("ok", str(STATES[None]), "The guest has all its meters.")] + [
             (reason.value, str(STATES[reason]), remedy) for reason, remedy in REMEDIES.items()
         ]
 
 
+class SampleConfig(Directive):
+    """A configuration file with all options and their defaults."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the file as a literal block."""
+        conf = cfg.ConfigOpts()
+        generator.register_cli_opts(conf)
+        conf(["--namespace", "ceilometer_memballoon"])
+        file = io.StringIO()
+        generator.generate(conf, file)
+        return [nodes.literal_block(text=file.getvalue(), language="ini")]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Called by Sphinx."""
+    """Add the directives."""
     app.add_directive("meters", Meters)
     app.add_directive("reasons", Reasons)
+    app.add_directive("sample-config", SampleConfig)
     return {"parallel_read_safe": True}

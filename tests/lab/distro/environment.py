@@ -4,7 +4,6 @@
 They are a layer of their own above the root folder, kept in the cache.
 """
 
-import configparser
 import hashlib
 import pathlib
 import shutil
@@ -33,12 +32,10 @@ class InstallError(Exception):
 
 
 def requirements() -> list[str]:
-    """Return what the package (setup.cfg) and its tests (tox.ini) require."""
-    setup, tox = (configparser.ConfigParser(interpolation=None) for _ in range(2))
-    setup.read(TREE / "setup.cfg")
-    tox.read(TREE / "tox.ini")
-    listed = (setup["options"]["install_requires"], tox["testenv"]["deps"], BUILD_SYSTEM)
-    return [line for text in listed for line in text.split("\n") if line]
+    """Return what the package and its tests require."""
+    files = (TREE / "requirements.txt", TREE / "test-requirements.txt")
+    listed = [line for file in files for line in file.read_text().splitlines()]
+    return [line for line in [*listed, BUILD_SYSTEM] if line and not line.startswith("#")]
 
 
 def uv() -> pathlib.Path:
