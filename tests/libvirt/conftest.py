@@ -30,6 +30,14 @@ def domain(hypervisor_connection):
 
 
 @pytest.fixture
+def nova_domain(domain):
+    """The driver's domain, with what Nova writes into the XML of those that it made."""
+    uri = "http://openstack.org/xmlns/libvirt/nova/1.1"
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<instance/>", "nova", uri, 0)
+    return domain
+
+
+@pytest.fixture
 def conf():
     """Ceilometer's configuration, as its agent makes it, for the test driver."""
     conf = service.prepare_service(["test"], config_files=[])

@@ -266,13 +266,19 @@ def test_missing_binding_is_one_line_with_the_package(configure, words):
 
 @pytest.mark.parametrize(("answer", "status", "is_set"), [("y", 0, True), ("", 1, False)])
 def test_enable_all_asks_where_somebody_can_answer(
-    run, configure, domain, monkeypatch, answer, status, is_set
+    run, configure, nova_domain, monkeypatch, answer, status, is_set
 ):
-    domain.setMemoryStatsPeriod(0)
+    nova_domain.setMemoryStatsPeriod(0)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: answer)
     assert run(configure(), "guest", "enable", "--all").returncode == status
-    assert ("period='10'" in domain.XMLDesc(0)) is is_set
+    assert ("period='10'" in nova_domain.XMLDesc(0)) is is_set
+
+
+def test_enable_all_leaves_a_domain_alone_that_nova_did_not_make(run, configure, domain):
+    domain.setMemoryStatsPeriod(0)
+    assert run(configure(), "guest", "enable", "--all", "--yes").returncode == 0
+    assert "period=" not in domain.XMLDesc(0)
 
 
 def test_without_a_command_the_help_is_shown():

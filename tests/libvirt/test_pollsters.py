@@ -7,7 +7,6 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import libvirt
 import pytest
 import yaml
 from ceilometer import service
@@ -252,14 +251,6 @@ def test_option_without_sense_ends_no_agent_and_is_told(tmp_path, capfd):
 def test_pollsters_with_one_configuration_share_one_collector(conf):
     pollsters.memory_usage(conf)
     assert collector.shared(conf) is collector.shared(conf)
-
-
-@pytest.fixture
-def nova_domain(domain):
-    """The driver's domain, with what Nova writes into the XML of those that it made."""
-    uri = "http://openstack.org/xmlns/libvirt/nova/1.1"
-    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<instance/>", "nova", uri, 0)
-    return domain
 
 
 def test_domain_that_is_not_novas_keeps_its_period(usage, domain):
