@@ -116,6 +116,20 @@ def test_ctrl_c_ends_all_and_lets_each_clean_up(scripted, tmp_path):
     assert [one.output.path.read_text() for one in environments[:2]] == ["cleaned\n"] * 2
 
 
+def test_ctrl_c_while_one_starts_leaves_nothing_running(scripted):
+    (one,) = scripted({"one": "sleep 1000"})
+
+    def start(starting):
+        starting.start([], isolated=False)
+        starting.state = State.WAITING  # as long as nobody has noted that it runs
+        os.kill(os.getpid(), signal.SIGINT)
+        starting.state = State.RUNNING
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([one], start, lambda: None, {"one": set()})
+    assert one.state is State.INTERRUPTED
+
+
 def test_network_of_the_tests_reaches_loopback_alone():
     if not loopback.available():
         pytest.skip("only root can make a network")

@@ -13,7 +13,7 @@ from tools.testrun import loopback, tox
 from tools.testrun.board import Board, table
 from tools.testrun.environment import FAILURES, Environment, State
 from tools.testrun.fetch import Failure, fetch
-from tools.testrun.run import run
+from tools.testrun.run import SIGNALS, run
 
 EPILOG = """
 Everything that the tests need is fetched before the first one begins (./tools/fetch).
@@ -25,7 +25,7 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Fetch, run and tell; the exit status."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in SIGNALS:
         signal.signal(signum, signal.default_int_handler)
     arguments = _parse()
     names = arguments.environments or tox.environments()

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run environments two at a time, until all have ended or Ctrl-C."""
 
+import contextlib
 import pathlib
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tools.testrun import tox
 from tools.testrun.environment import Environment, State
 
 LANES = 2
+#: What ends a run.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_SECONDS = 0.5
 SWEEP_SECONDS = 60
 #: Takes down every lab that no running process owns.
@@ -53,9 +57,29 @@ def _until_ended(
         for one in _in(State.RUNNING, environments):
             one.look()
         for one in _ready(environments, depends):
-            start(one)
+            with _signals_later():
+                start(one)
         show()
         time.sleep(LOOK_SECONDS)
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Raise KeyboardInterrupt after the block and not within.
+
+    An interruption between a process's start and its note would leave it running. Blocking
+    the signals would not do: the process would inherit that.
+    """
+    came: list[int] = []
+    before = {signum: signal.signal(signum, lambda number, _: came.append(number))
+              for signum in SIGNALS}  # fmt: skip
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _cancel(environments: list[Environment]) -> None:
