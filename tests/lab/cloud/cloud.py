@@ -181,6 +181,9 @@ class Cloud:
         self._say("servers, as soon as the hosts are known")
         wait_for(self._hosts_are_known, HOSTS_SECONDS, "hosts are known", every=1.0)
 
+    def _alarms(self) -> set[str]:
+        return {alarm["alarm_id"] for alarm in self.get("aodh", "/v2/alarms")}
+
     def _start_together(self, *makers: Callable[[], Any]) -> None:
         """Start services beside each other."""
         executor = concurrent.futures.ThreadPoolExecutor(AT_A_TIME)
