@@ -93,7 +93,7 @@ class Environment:
         self._on_terminal = sys.stdin.isatty()
         self._start(command(self.name, arguments, isolated=isolated))
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Count what has been tested since the last look; notice its end or its limit."""
         assert self._process is not None
         status = self._process.poll()
