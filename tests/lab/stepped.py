@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real agent's polling task, a cycle at a time and as fast as it goes.
+"""The real agent's polling task, one cycle at a time and without waiting.
 
 ``python -m tests.lab.stepped CONFIG`` loads pollsters and discovery as
 ceilometer-polling does, then runs one cycle of its only task for each line it reads,
