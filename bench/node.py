@@ -152,7 +152,7 @@ def warm(
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time of a process. The number names its clock (clock_getcpuclockid(3))."""
+    """Return the processor time of a process, from its clock (clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | 2)
 
 

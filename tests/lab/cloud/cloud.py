@@ -62,8 +62,8 @@ def missing() -> list[str]:
 class Cloud:
     """The running cloud; a context manager that ends it.
 
-    say: called with the name of what is being started; hosts: by name; admin, member: openstacksdk's
-    connections; content: image and flavors.
+    say: called with the name of what is being started; hosts: by name; admin,
+    member: openstacksdk's connections; content: image and flavors.
     """
 
     def __init__(self, say: Say = lambda text: None) -> None:

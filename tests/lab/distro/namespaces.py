@@ -25,8 +25,8 @@ ENVIRONMENT = {
 }
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
-#: Runs in the root folder, as process 1: waits for every process that loses its parent. $1: the folder
-#: to start in; then the command.
+#: Runs in the root folder, as process 1: waits for orphaned processes. $1: the folder to start
+#: in; then the command.
 START = """
 busybox umount -l /mnt
 busybox ip link set lo up
