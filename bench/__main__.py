@@ -12,10 +12,10 @@ from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor, missing_packages
 
 GUESTS = (1, 5, 10, 20, 40, 80)
-#: Where the bars of issue 6 and the special cases are measured.
+#: The number of guests with which the special cases are measured.
 MANY = 40
 ROUNDS = 15
-#: Further laps of plugin and floor: what they differ by is less than what laps of one do.
+#: Further laps of plugin and floor. They differ by less than single laps vary.
 DUEL = 100
 SIMULATED = (100, 300, 1000, 2000)
 
@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
             if count == min(MANY, arguments.guests[-1]):
                 _say("Special cases: a hung guest, guests to be enabled, threads")
                 special = special_laps(hypervisor, guests)
-    # What was measured so far, should the rest be interrupted.
+    # Print what is measured so far: the rest may be interrupted.
     print("\n".join(report.ratios(curve, rpcs)), flush=True)
     _say("Simulated: beyond one machine's guests")
     beyond = {count: simulated.race(curve, count) for count in SIMULATED}
@@ -87,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _boot(hypervisor: Hypervisor, guests: list[Guest], count: int) -> None:
-    # Two at a time, as many as there are processors: all at once they take longer.
+    # Two at a time: more at once take longer in total.
     while len(guests) < count:
         batch = [
             Guest(hypervisor, f"instance-{len(guests) + number:08x}")

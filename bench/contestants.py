@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is measured, and how one cycle of each is."""
+"""The contestants, and how to measure one cycle of each."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ from tests.lab.stepped import SteppedAgent
 
 PLUGIN, ALL_METERS, STOCK = "plugin", "plugin, all meters", "stock"
 FLOOR, C_FLOOR = "floor, Python", "floor, C"
-#: An agent with a stock pollster that asks libvirt nothing: what discovery alone costs.
+#: An agent with a stock pollster that asks libvirt nothing: the cost of discovery alone.
 DISCOVERY = "discovery alone"
 METERS_OF = {
     PLUGIN: ("memory_usage", "memory_resident"),
@@ -59,7 +59,7 @@ class Cost:
 
 
 def cost(laps: list[Lap]) -> Cost:
-    """What these laps come to. libvirtd's time is a mean, for it is told in 10 ms."""
+    """Summarise laps. libvirtd's time is a mean, because the kernel counts it in steps of 10 ms."""
     walls = [lap.wall for lap in laps]
     low, median, high = statistics.quantiles(walls, n=4)
     return Cost(
@@ -93,7 +93,7 @@ def contestants(
 
 
 def race(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
-    """So many laps of each, in turns, so that what disturbs one disturbs all."""
+    """Run ``rounds`` laps of each in turns, so that a disturbance affects all."""
     found: dict[str, list[Lap]] = {name: [] for name in laps}
     for _ in range(rounds):
         for name, lap in laps.items():
@@ -130,7 +130,7 @@ def calls(hypervisor: Hypervisor, meters: tuple[str, ...]) -> int:
         counted(hypervisor) as counter,
         SteppedAgent(hypervisor, meters=meters, uri=counter.uri) as agent,
     ):
-        # The first cycle connects, and looks at each guest.
+        # The first cycle connects and reads each guest's XML.
         agent.cycle()
         agent.cycle()
         counter.calls.clear()
@@ -162,7 +162,7 @@ def _floor_lap(hypervisor: Hypervisor) -> Callable[[], Lap]:
 
 
 def _virsh_lap(hypervisor: Hypervisor) -> Lap:
-    """The mean of many reads of one virsh, less the time of one that reads nothing."""
+    """Return the mean of many reads of one virsh, minus the time of one that reads nothing."""
     before = _processor_seconds(hypervisor.daemon_pid)
     many = _virsh(hypervisor, "; ".join(["domstats --balloon --nowait"] * VIRSH_TIMES))
     used = _processor_seconds(hypervisor.daemon_pid) - before
@@ -187,6 +187,6 @@ def _children_seconds() -> float:
 
 
 def _processor_seconds(pid: int) -> float:
-    """What a process has used so far, in steps of 10 ms."""
+    """Return the processor time of a process in seconds, in steps of 10 ms."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

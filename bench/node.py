@@ -30,7 +30,7 @@ DISK_BYTES = 32 << 20
 #: Cycles before the first that counts: groups are learnt, and each domain's XML is read.
 WARM_UP = 3
 
-#: What Ceilometer 27's own polling.yaml selects on a compute node, less memory.usage.
+#: What Ceilometer 27's own polling.yaml selects on a compute node, without memory.usage.
 USUAL = (
     "power.state", "cpu", "memory.available",
     "network.incoming.bytes", "network.incoming.packets",
@@ -92,9 +92,9 @@ def main() -> int:
 
 
 def boot(hypervisor: NetworkedHypervisor, guests: list[Guest], count: int) -> None:
-    """Boot until there are so many guests."""
+    """Boot guests until there are ``count``."""
     while len(guests) < count:
-        # Two at a time, as many as there are processors: all at once they take longer.
+        # Two at a time: more at once take longer in total.
         begun = [
             _guest(hypervisor, len(guests) + place) for place in range(min(2, count - len(guests)))
         ]
@@ -102,7 +102,7 @@ def boot(hypervisor: NetworkedHypervisor, guests: list[Guest], count: int) -> No
 
 
 def measure(hypervisor: NetworkedHypervisor, rounds: int) -> dict[str, Cost]:
-    """So many cycles of each contestant, in turns."""
+    """Run ``rounds`` cycles of each contestant, in turns."""
     laps: dict[str, list[tuple[float, float, float]]] = {one.name: [] for one in CONTESTANTS}
     with contextlib.ExitStack() as running:
         agents = {
@@ -152,7 +152,7 @@ def warm(
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process has used so far. The number names its clock (clock_getcpuclockid(3))."""
+    """Return the processor time of a process, from its clock (clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | 2)
 
 

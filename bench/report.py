@@ -120,7 +120,7 @@ def _times(count: int, costs: dict[str, Cost]) -> list[str]:
     cells = []
     for name in NAMES:
         one = costs[name]
-        # Agents discover in the same cycle; what that costs libvirtd is another's.
+        # The agent discovers in the same cycle. Subtract what that costs libvirtd.
         libvirtd = max(0.0, one.libvirtd - (0 if name in (FLOOR, C_FLOOR) else discovery))
         cells.append(
             f"{one.wall * 1000:.1f} ({one.low * 1000:.1f}-{one.high * 1000:.1f}), "
@@ -135,7 +135,7 @@ def _slopes(curve: Curve) -> list[str]:
 
 
 def _duel(duels: Duels) -> list[str]:
-    """The ratio of the two slopes, and how far chance alone may have moved it (bootstrap)."""
+    """The ratio of the two slopes, and its 95 % interval (bootstrap)."""
     ratio = _slope_ratio(duels, lambda walls: walls)
     chance = random.Random(SEED)
     again = [
@@ -146,7 +146,7 @@ def _duel(duels: Duels) -> list[str]:
     rounds = max(len(walls) for found in duels.values() for walls in found.values())
     return [
         f"plugin / floor in {rounds} further laps of these two alone: {ratio:.3f} "
-        f"(19 times in 20 between {low:.3f} and {high:.3f})"
+        f"(95 % interval {low:.3f} to {high:.3f})"
     ]
 
 

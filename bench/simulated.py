@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """More guests than one machine can run, and the memory that the plugin takes.
 
-SIMULATED: getAllDomainStats answers after the time that the real curve's straight line
-gives for so many domains, with a real guest's record for each. All above it is real.
+SIMULATED: the connection answers after the time that a straight line through the real curve
+predicts for that number of domains, with copies of a real guest's record. All code above it
+is real.
 """
 
 import json
@@ -26,7 +27,7 @@ FLAVOR = {"id": "1", "name": "lab", "vcpus": 1, "ram": 96, "disk": 0, "ephemeral
 
 
 def race(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:
-    """Seconds of one cycle with so many domains, by contestant; stock is its line, no more."""
+    """Return the seconds of one cycle by contestant. Stock is extrapolated only."""
     slope, intercept = line(curve, FLOOR)
     stock_slope, stock_intercept = line(curve, STOCK)
     call = intercept + slope * count
@@ -115,7 +116,7 @@ def _race(count: int, call: float, rounds: int) -> dict[str, float]:
 
     conf = service.prepare_service(["bench"], config_files=[])
     opts.register(conf)
-    # So many guests want a longer one than the default.
+    # Many guests need a longer timeout than the default.
     conf.set_override("libvirt_timeout", 10 * call + 5, group="memballoon")
     libvirt.openReadOnly = lambda uri: Connection(count, call)
     manager = types.SimpleNamespace(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles that are not the healthy one: a hung guest, guests to be enabled, threads."""
+"""Measure special cycles: a hung guest, guests to be enabled, threads."""
 
 from bench.contestants import ALL_METERS, METERS_OF, PLUGIN, Cost, Lap, cost
 from tests.lab.guest import Guest
@@ -12,7 +12,7 @@ TIMEOUT = 5.0
 
 
 def special_laps(hypervisor: Hypervisor, guests: list[Guest]) -> dict[str, Cost]:
-    """The cost of each, by what it is. Guests are as they were afterwards."""
+    """Return the cost of each special cycle by its name. Guests are restored afterwards."""
     return {
         "first cycle with one guest hung": _hung(hypervisor, guests[0], first=True),
         "later cycles with one guest hung": _hung(hypervisor, guests[0], first=False),
@@ -57,7 +57,7 @@ def _polling(cycle: Cycle) -> Lap:
 
 
 def _whole(cycle: Cycle) -> Lap:
-    # Parallel pollsters wait for one another: only the whole cycle can be told.
+    # Parallel pollsters wait for each other, so only the whole cycle can be measured.
     return Lap(cycle.seconds, cycle.cpu, 0.0, cycle.seconds)
 
 

@@ -2,7 +2,7 @@
 """libvirt's Python binding, or a stand-in where it is not installed.
 
 A distribution's ceilometer-agent-compute does not always bring the binding. With the
-stand-in the agent and the command load as usual, and whatever asks libvirt raises
+stand-in the agent and the command load as usual, and every question to libvirt raises
 UnreachableError with the name of the missing package.
 """
 

@@ -41,7 +41,7 @@ LOG = log.getLogger(__name__)
 #: Where a cycle's readings are kept in the dictionary that its pollsters share.
 CACHE_KEY = "ceilometer_memballoon"
 
-#: What the log's messages may be about.
+#: A subject of log messages.
 LIBVIRT = "libvirt"
 
 #: A guest usually answers within milliseconds of being enabled. It is read again up to
@@ -70,7 +70,10 @@ Readings = Mapping[str, Reading]
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
-    """What was seen of one running domain. facts: None if its XML was not read yet."""
+    """What one cycle found about one running domain.
+
+    facts: from its live XML; None if that was not read yet.
+    """
 
     record: Record
     facts: DomainFacts | None
@@ -108,7 +111,7 @@ class Collector:
         self._pause = pause
         self._problems = ProblemLog()
         self._reasons: dict[str, Reason | None] = {}
-        #: The reads of this host, shared with whoever else needs its domains.
+        #: The reads of this host, shared with other code that needs its domains.
         self.snapshots = Snapshots(self._read, self.longest_cycle, monotonic)
 
     @property
@@ -118,7 +121,7 @@ class Collector:
 
     @property
     def longest_cycle(self) -> float:
-        """Seconds after which a cycle is over, whatever hangs, with time to spare."""
+        """Seconds after which a cycle has ended, with a margin."""
         return 2 * self._timeout + 2 * ENABLED_TRIES * ENABLED_PAUSE
 
     def readings(self, cache: dict[str, Any], instances: Iterable[str]) -> Readings:
@@ -160,7 +163,7 @@ class Collector:
         suspects = {u for u, r in records.items() if r.is_read and readings[u].reason is not None}
         enabled = self._periods.ensure(list(records.values()), suspects, end, enable=enable)
         self._read_enabled(records, enabled & suspects, end)
-        # More is known of these now: their XML, and what was read again.
+        # Judge these again: their XML is known now, and some were read again.
         readings |= {uuid: self.judge(records[uuid]) for uuid in suspects}
         return [
             Observation(record, self._periods.facts(record), readings[uuid])
@@ -168,7 +171,7 @@ class Collector:
         ]
 
     def judge(self, record: Record) -> Reading:
-        """What the record is worth now."""
+        """Return the reading of the record at this moment."""
         now = self._clock()
         if not record.is_read:
             return no_reading(UNREAD[record.outcome], self._history.age(record, now))
@@ -203,7 +206,7 @@ class Collector:
         return readings
 
     def _read_enabled(self, records: dict[str, Record], waiting: set[str], end: float) -> None:
-        """Read those guests again that were just enabled, until each has answered."""
+        """Read the guests that were just enabled until each has answered."""
         end = min(end, self._monotonic() + ENABLED_TRIES * ENABLED_PAUSE)
         while waiting and self._monotonic() < end:
             self._pause(ENABLED_PAUSE)
@@ -218,7 +221,7 @@ class Collector:
                     waiting = waiting - {record.uuid}
 
     def _log_reasons(self, readings: Readings, instances: list[str]) -> None:
-        """Log the reasons that have changed. Domains that are no instances are nobody's news."""
+        """Log the reasons that have changed. Domains that are not instances are ignored."""
         before = self._reasons
         self._reasons = {uuid: readings[uuid].reason for uuid in instances}
         for uuid, reason in self._reasons.items():

@@ -90,7 +90,7 @@ class Connection:
             return False
 
     def start(self, question: Callable[[libvirt.virConnect], T]) -> Call[T]:
-        """Begin to ask guests. Whoever leaves the call has to call give_up().
+        """Begin to ask guests. A caller that stops waiting must call give_up().
 
         Raises StoppedError, TooManyStuckCallsError.
         """
@@ -99,7 +99,7 @@ class Connection:
         )
 
     def give_up(self) -> None:
-        """Use the connection no more. The call that is stuck on it closes it in the end."""
+        """Mark the connection as unusable. The stuck call closes it when it returns."""
         self._stuck = True
 
     def take_back(self) -> None:
@@ -126,7 +126,7 @@ class Connection:
         try:
             return calls.run(lambda: question(self._raw), seconds, lambda result: _close(self._raw))
         except (DeadlineError, KeyboardInterrupt):
-            # Nobody waits for the call any more, but it is still under way.
+            # The call is still under way, but this thread stops waiting for it.
             self._stuck = True
             raise
         except Exception as error:
@@ -198,8 +198,8 @@ def _ask_boot(
     try:
         return question(domain)
     except libvirt.libvirtError:
-        # A domain that ends while it is asked fails with whatever QEMU's end broke.
-        # So an error means what it says only if the domain still runs.
+        # A domain that ends during the question fails with an arbitrary error.
+        # So trust the error only if the domain still runs.
         if connection.isAlive() == 1:
             _boot(connection, uuid, number)
         raise
@@ -233,5 +233,5 @@ def _close(connection: libvirt.virConnect | None) -> None:
 
 def _let_go(connection: libvirt.virConnect) -> None:
     # Otherwise virConnect.__del__ closes the connection whenever it is freed. Closing
-    # asks libvirtd without a deadline, and a libvirtd that hangs would block it for ever.
+    # asks libvirtd without a deadline, and a libvirtd that hangs would block it forever.
     connection._o = None

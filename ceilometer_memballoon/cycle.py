@@ -114,12 +114,12 @@ class Cycle:
             self.read(busy)
         busy = self._busy()
         if busy:
-            # Somebody else's call may be stuck at them.
+            # Another client's call may be stuck at them.
             self.examine(busy)
         return {record.boot for record in busy}
 
     def await_parked(self) -> bool:
-        """Wait for a late read to return; whether one has.
+        """Wait for a late read to return. Return whether one has.
 
         Each one is waited for until its QEMU counts as hung. While guests were not asked
         because too many reads are late, it is waited for until the pass ends.
@@ -208,7 +208,7 @@ class Cycle:
         return []
 
     def _park(self, read: Read) -> list[Record]:
-        """Let a late read go on beside the others. Returns those that can be asked anew."""
+        """Let a late read go on beside the others. Return the records that can be asked again."""
         self.pace.ask_one()
         # Guests that were read in this pass have proved that they answer.
         self.trouble.park(read, self.taken, self.daemon_seconds)

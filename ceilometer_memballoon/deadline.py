@@ -22,7 +22,7 @@ TOO_MANY = "{} calls to libvirt have not returned, so nothing more is asked"
 class Call(Generic[T]):
     """A blocking call that runs in a thread of its own. Calls.start() makes it.
 
-    left: nobody waits for the result any more.
+    left: the caller has stopped waiting for the result.
     """
 
     def __init__(
@@ -50,7 +50,10 @@ class Call(Generic[T]):
         return (self._ended or time.monotonic()) - self._begun
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most this long; whether the function has returned. Raises StoppedError."""
+        """Wait at most this long. Return whether the function has returned.
+
+        Raises StoppedError.
+        """
         self._settled.wait(max(seconds, 0))
         if not self._returned and self._calls.stopped:
             self.leave()
@@ -64,7 +67,7 @@ class Call(Generic[T]):
         return self._result  # type: ignore[return-value]
 
     def leave(self) -> bool:
-        """Stop waiting, unless the function has returned; whether that was in time.
+        """Stop waiting, unless the function has returned. Return False if it has.
 
         When a left function returns, ``late`` is called in its thread with its result,
         or with None where it raised.
@@ -119,7 +122,7 @@ class Calls:
 
     @property
     def stuck(self) -> int:
-        """How many calls nobody waits for any more and which have not returned."""
+        """How many calls were left and have not returned."""
         with self.lock:
             return sum(call.left and not call.returned for call in self.under_way)
 

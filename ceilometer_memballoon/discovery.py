@@ -23,7 +23,7 @@ LOG = log.getLogger(__name__)
 NAME = "memballoon_instances"
 #: The method that it takes over. The others ask Nova, not libvirt.
 METHOD = "libvirt_metadata"
-#: The beginning of the namespace of Nova's metadata; a version follows.
+#: The prefix of the namespace of Nova's metadata; a version follows.
 NOVA = "http://openstack.org/xmlns/libvirt/nova/"
 
 #: What the log's messages may be about, besides instances.
@@ -110,7 +110,7 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
             return before
         domain = ListedDomain(record, xml.identity)
         if not domain.is_nova:
-            LOG.debug("Domain %s is not listed: it has no metadata of Nova's", record.uuid)
+            LOG.debug("Domain %s is not listed: it has no Nova metadata", record.uuid)
             return None
         return self._make(manager, record, xml, domain) or before
 
@@ -135,7 +135,7 @@ class ListedDomain:
 
     @property
     def is_nova(self) -> bool:
-        """Whether it has metadata of Nova's."""
+        """Whether it has Nova metadata."""
         return any(_namespace(element).startswith(NOVA) for element in self._metadata)
 
     def listAllDomains(self, flags: int = 0) -> "list[ListedDomain]":  # noqa: N802

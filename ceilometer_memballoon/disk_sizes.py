@@ -14,7 +14,7 @@ from ceilometer_memballoon.stand_in import BlockInfo
 
 #: Seconds after which a disk is asked again although its bulk statistics are the same.
 REFRESH_SECONDS = 600.0
-#: Seconds after which what was not asked again is forgotten.
+#: Seconds after which a disk that was not asked again is forgotten.
 FORGET_SECONDS = 86400.0
 #: The bulk statistics that change when the sizes do.
 SIZES = ("path", "backingIndex", "capacity", "allocation", "physical")
@@ -34,7 +34,7 @@ class DiskSizes:
         self._kept: dict[str, dict[str, tuple[tuple[Boot, object], float, BlockInfo]]] = {}
 
     def get(self, record: Record, targets: Iterable[str]) -> dict[str, BlockInfo]:
-        """Sizes by target, in bytes; without the disks that libvirt fails at.
+        """Sizes by target, in bytes; without the disks for which libvirt reports an error.
 
         record: a domain that was just read. Raises NoAnswerError.
         """

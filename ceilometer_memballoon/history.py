@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each guest has done since its domain started."""
+"""Remember when each guest started and last reported."""
 
 import dataclasses
 from collections.abc import Iterable

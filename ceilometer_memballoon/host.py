@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One host's libvirt: what the plugin asks it, and what it answers."""
+"""The libvirt of one host: the questions that the plugin asks it."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -44,7 +44,7 @@ class Read:
         return self._call.returned
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most this long; whether the answer is there. Raises StoppedError."""
+        """Wait at most this long. Return whether the answer is there. Raises StoppedError."""
         return self._call.wait(seconds)
 
     @property
@@ -57,7 +57,7 @@ class Read:
         self._connection.give_up()
 
     def leave(self) -> bool:
-        """Stop waiting; False if the answer has come in the meantime."""
+        """Stop waiting. Return False if the answer has arrived in the meantime."""
         return self._call.leave()
 
     def result(self) -> list[Record]:
@@ -110,7 +110,7 @@ class Host:
         return self._reader is not None and self._reader.is_usable
 
     def stop(self) -> None:
-        """Wait for libvirt no more: what is asked from now on raises StoppedError."""
+        """Stop all waits for libvirt. Later questions raise StoppedError."""
         self._calls.stop()
 
     def close(self) -> None:

@@ -75,7 +75,7 @@ class LiveXmls:
         return self._kept.get(record.boot)
 
     def get(self, record: Record, group: str) -> LiveXml | None:
-        """The domain's XML, read now if its devices have changed; None if it cannot be had.
+        """The domain's XML, read now if its devices have changed; None if it is not available.
 
         record: a domain that was just read, or one that does not run, whose XML is read
         again by age. Raises NoAnswerError.
@@ -107,7 +107,7 @@ class LiveXmls:
         self._kept = {boot: kept for boot, kept in self._kept.items() if kept.taken > limit}
 
     def _due(self, records: list[Record]) -> list[Record]:
-        # Nobody else works at a domain that does not run.
+        # No other job can hold a domain that does not run.
         readable = [record for record in records if record.is_read or not record.is_active]
         new = [record for record in readable if record.boot not in self._kept]
         old = [

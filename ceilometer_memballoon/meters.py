@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The meters: one table, one declarative entry each."""
+"""The table of meters. Adding a meter is adding an entry."""
 
 import dataclasses
 import enum
@@ -28,7 +28,7 @@ class Rule(enum.Enum):
     STATE = "every instance, unless libvirt gives no answer at all"
 
     def values(self, reading: Reading) -> Values:
-        """Return that part; empty if the reading does not have it."""
+        """Return that part of the reading; empty if there is none."""
         if self is Rule.STATE:
             return {"state": STATES[reading.reason]}
         if self is Rule.AGE:
@@ -42,10 +42,11 @@ class Rule(enum.Enum):
 class Meter:
     """One meter.
 
-    name: the sample's; its pollster has underscores for the dots. type: Ceilometer's.
-    unit: of the volume. rule: when there is a sample. source: the statistic that is the
-    volume, or how to get it, in libvirt's names. of: the volume from the values that the
-    rule lets through, None where they have nothing to say; by default the source itself.
+    name: of the sample; the pollster's name has underscores for the dots. type:
+    Ceilometer's sample type. unit: of the volume. rule: when there is a sample. source: the
+    statistic that is the volume, or its formula, in libvirt's names; for the documentation.
+    compute: returns the volume from the values that the rule selects, or None if they are
+    not enough. Without it the volume is the statistic that source names.
     """
 
     name: str
@@ -53,21 +54,21 @@ class Meter:
     unit: str
     rule: Rule
     source: str
-    of: Callable[[Values], float | None] | None = None
+    compute: Callable[[Values], float | None] | None = None
 
     @property
     def pollster(self) -> str:
         """The pollster's name.
 
-        It must map to the sample's metric in Ceilometer's exporter ('.' as '_'), which
-        else shows guests that are long gone.
+        Ceilometer's exporter removes gauges of departed guests only if this name and the
+        sample's map to the same metric, with '_' for '.'.
         """
         return self.name.replace(".", "_")
 
     def volume(self, reading: Reading) -> float | None:
-        """Return it in the meter's unit; None if the reading gives no sample of this meter."""
+        """Return the volume in the meter's unit; None if there is no sample."""
         values = self.rule.values(reading)
-        volume = self.of(values) if self.of else values.get(self.source)
+        volume = self.compute(values) if self.compute else values.get(self.source)
         return volume / KIB_PER_MIB if volume is not None and self.unit == MIB else volume
 
 

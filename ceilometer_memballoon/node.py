@@ -97,7 +97,7 @@ class Node:
 
     @contextlib.contextmanager
     def _call(self) -> Iterator[float]:
-        """Alone at libvirt; how many seconds one call may take."""
+        """Work at libvirt alone; yields how many seconds one call may take."""
         with self._collector.snapshots.exclusive():
             if self._collector.snapshots.ended != self._read_ended:
                 self._read_ended = self._collector.snapshots.ended

@@ -69,6 +69,6 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Make the options known to a configuration; harmless when done again."""
+    """Register the options in a configuration. Repeated calls do no harm."""
     for group, options in list_opts():
         conf.register_opts(options, group=group)

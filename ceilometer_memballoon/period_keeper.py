@@ -31,7 +31,7 @@ RETRY_SECONDS = 60
 #: Seconds that one question about one domain may take. Healthy ones take milliseconds.
 CALL_SECONDS = 1.0
 
-#: What the log's messages may be about, besides a boot of a domain.
+#: Subjects of log messages, besides boots of domains.
 LIBVIRT = "libvirt"
 WRITE_ACCESS = "write access"
 REFUSED = (
@@ -137,7 +137,7 @@ class PeriodKeeper:
         return attempt.done
 
     def _in_order(self, running: Sequence[Record]) -> list[Record]:
-        """Those that were read and may be asked. Those asked the longest ago come first."""
+        """Return the domains that were read and are due, the longest waiting first."""
         return sorted(
             (record for record in running if record.is_read and self._is_due(record)),
             key=lambda record: self._asked.get(record.boot, 0.0),
@@ -187,7 +187,7 @@ class PeriodKeeper:
             self._refuse(attempt.refusals[-1][1])
 
     def _conclude(self, attempt: "Attempt") -> None:
-        """Tell a host that refuses every write from single domains that refuse theirs."""
+        """Distinguish a host that refuses all writes from domains that refuse theirs."""
         if attempt.done:
             self._problems.clear(WRITE_ACCESS, "Statistics periods can be set again.")
             for record, error in attempt.refusals:
@@ -224,7 +224,7 @@ class PeriodKeeper:
         except (UnreachableError, TooManyStuckCallsError):
             raise
         except Exception as error:
-            # Whatever fails at one domain is no other domain's trouble.
+            # A failure at one domain must not affect the others.
             self._not_before[record.boot] = self._monotonic() + RETRY_SECONDS
             self._problems.log(record.boot, logging.WARNING, message, record.uuid, error)
         else:

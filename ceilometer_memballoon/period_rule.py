@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which statistics period a domain should have. What it has is another thing. Pure."""
+"""Decide which statistics period a domain should have. Pure."""
 
 import dataclasses
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one pollster that serves all meters, and the entry points that make it each one's."""
+"""The pollster class behind all meters, and its entry points."""
 
 import contextlib
 import functools
@@ -27,7 +27,7 @@ from ceilometer_memballoon.meters import METERS, Meter
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.reading import Reading
 
-#: What a message may be about, besides instances and remedies.
+#: A subject of log messages, besides instances and remedies.
 CYCLE = "cycle"
 
 
@@ -35,20 +35,20 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
     """Emits one meter's samples from the readings that all pollsters of a cycle share."""
 
     def __init__(self, meter: Meter, conf: cfg.ConfigOpts) -> None:
-        """Connects to nothing, so that libvirtd may be down when the agent starts."""
+        """Connect to nothing, so that libvirtd may be down when the agent starts."""
         self.meter = meter
         super().__init__(conf)
         self._problems = ProblemLog()
         opts.register(conf)
         binding.log_if_missing()
-        # Here, in the agent's main thread, so that it hears of the agent's end. Options
-        # that have no sense are told when polling: an exception here ends the agent.
+        # This is the agent's main thread, where shutdown can catch SIGTERM. Invalid options
+        # are reported on the first poll, because raising here would stop the agent.
         with contextlib.suppress(cfg.Error, ValueError):
             collector.shared(conf)
             serving.serve(conf)
 
     def setup_environment(self) -> None:
-        """Keep the agent from loading a pollster that nobody asked for.
+        """Keep the agent from loading a pollster that polling.yaml does not name.
 
         Without this, installing the plugin would add meters to a polling.yaml with "*", and
         send each sample of memory.usage twice. Raises NotAskedForError.
@@ -65,7 +65,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
     def get_samples(
         self, manager: Any, cache: dict[str, Any], resources: Iterable[Any]
     ) -> list[sample.Sample]:
-        """A sample for each instance whose reading has this meter.
+        """Return a sample for each instance whose reading has this meter.
 
         Raises nothing: an exception would lose the samples not sent yet, and
         PollsterPermanentError all instances until the agent restarts.
@@ -88,7 +88,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         return samples
 
     def _warn_of_doubles(self, manager: Any) -> None:
-        """Once for a meter that a stock pollster, loaded and selected, emits as well."""
+        """Warn once if polling.yaml selects a stock pollster of the same meter."""
         name = self.meter.name
         if any(extension.name == name for extension in manager.extensions):
             for remedy in polling_file.doubles(manager.polling_manager.sources, name):
@@ -114,7 +114,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         try:
             return self._sample(instance, volume, polled)
         except Exception as error:
-            # One instance whose metadata Ceilometer cannot use is not the others' loss.
+            # Metadata that Ceilometer cannot use must not lose the other instances' samples.
             self._problems.log(
                 instance.id, logging.WARNING, "No sample of %s for %s: %s",
                 self.meter.name, instance.id, repr(error),

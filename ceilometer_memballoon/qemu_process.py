@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the host's /proc says of the QEMU processes. libvirt is not asked.
+"""Find out from the host's /proc how QEMU processes are. libvirt is not asked.
 
 Where /proc does not show them (a container without the host's processes, hidepid, a
 remote libvirt), nothing is known of them.
@@ -17,12 +17,12 @@ from ceilometer_memballoon.errors import NoAnswerError
 
 T = TypeVar("T")
 
-#: States of a QEMU's main thread in which it answers nobody: it waits for its disk,
+#: States of QEMU's main thread in which it gives no answer: it waits for its disk,
 #: or it is stopped, or a debugger holds it.
 HALTED = (psutil.STATUS_DISK_SLEEP, psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
-#: Seconds between two looks. A healthy QEMU waits for its disk for less than this.
+#: Seconds between two checks. A healthy QEMU waits for its disk for less than this.
 SECOND_LOOK = 0.05
-#: Seconds that looking may take. Reading the command line of a process waits for its
+#: Longest time in seconds for reading /proc. Reading the command line of a process waits for its
 #: memory map, which a process that hangs in the kernel can hold.
 LOOK_SECONDS = 0.5
 
@@ -36,7 +36,7 @@ class QemuProcesses:
         self._known: dict[str, psutil.Process] = {}
 
     def halted(self, uuids: Iterable[str]) -> set[str]:
-        """Those of the domains whose QEMU was halted in two looks, a moment apart."""
+        """Return the domains whose QEMU was halted in two checks, SECOND_LOOK apart."""
         wanted = set(uuids)
         suspects = self._bounded(lambda: self._halted(wanted)) or set()
         if suspects:

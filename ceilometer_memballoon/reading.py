@@ -43,11 +43,11 @@ class Circumstances:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What one domain's statistics are worth at one moment.
+    """The statistics of one domain that may be used at one moment.
 
-    Stats that may become samples, never a made-up value: host, those known at any
-    time; guest, the guest's own, empty unless they are fresh and plausible.
-    reason: why they are not; None when they are.
+    host: those that the host knows at any time. guest: the guest's own, empty unless they
+    are fresh and plausible. A missing value is left out, never 0. reason: why guest is
+    empty; None if it is not.
     age: seconds since the guest last reported a number, None if it never did.
     """
 

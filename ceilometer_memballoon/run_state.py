@@ -13,7 +13,7 @@ class RunState(enum.Enum):
     CRASHED = enum.auto()  #: crashed; it never runs on
 
 
-#: libvirt's virDomainState and virDomainPausedReason, as far as they are looked at. A test
+#: libvirt's virDomainState and virDomainPausedReason, as far as they are used. A test
 #: compares them with libvirt's.
 VIR_DOMAIN_PAUSED = 3
 VIR_DOMAIN_CRASHED = 6

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notice that the agent is told to end, and leave the signal to the agent."""
+"""Notice the agent's SIGTERM, and pass the signal on to the agent."""
 
 import signal
 import threading

@@ -143,7 +143,7 @@ class Snapshots(Generic[S]):
                 and question.groups & ~shot.groups
                 and self._monotonic() <= shot.ended + MOST_AGE
             ):
-                # The cycle goes on: the question has come up for the first time.
+                # The same cycle asks this question for the first time.
                 served = set(shot.served)
             else:
                 self._asked, self._asked_before = set(), self._asked

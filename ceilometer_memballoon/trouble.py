@@ -17,7 +17,7 @@ class Trouble:
 
     since: when the trouble began, in monotonic seconds; None while there is none.
     hung: boots whose QEMU does not answer. occupied: boots whose monitor has been occupied
-    for long, by whichever libvirt client: each holds a worker of libvirtd. parked: reads
+    for long, by any libvirt client: each holds a worker of libvirtd. parked: reads
     that are late, each with the boots whose QEMU it waits for.
     """
 
@@ -34,7 +34,7 @@ class Trouble:
 
     @property
     def stuck(self) -> int:
-        """How many calls are stuck on this host, by whichever libvirt client."""
+        """How many calls are stuck on this host. The calls of every libvirt client count."""
         ours = {boot for boots in self.parked.values() for boot in boots}
         return max(len(self.occupied | ours), len(self.parked))
 
@@ -127,7 +127,7 @@ class Trouble:
         return max(self._most_stuck - 1, 1)
 
     def _find_awaited(self, monitors: Mapping[Boot, Monitor]) -> None:
-        """Note for whom those parked reads wait of which that is not known."""
+        """Find out for whom the parked reads wait where that is not known yet."""
         occupied = {boot for boot, monitor in monitors.items() if monitor.hold is Hold.MONITOR}
         known = {boot for boots in self.parked.values() for boot in boots}
         for read, boots in self.parked.items():

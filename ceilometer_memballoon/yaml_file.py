@@ -70,7 +70,7 @@ def name(mapping: Mapping[Any, Any], path: str) -> str:
 
 
 def kind_of(content: object) -> str:
-    """Say in words what was read."""
+    """Return a description of what was read."""
     if content in ([], {}):
         return "empty"
     return KINDS.get(type(content), "a single value")

@@ -105,7 +105,7 @@ MEASURED = pytest.StashKey[list[str]]()
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Note figures (of what, the figures) for the end of the run; doc/ shows them."""
+    """Note figures (title, text) to print at the end of the run. doc/ quotes them."""
     notes = request.config.stash.setdefault(MEASURED, [])
     return lambda what, figures: notes.append(f"{what}: {figures}")
 

@@ -85,7 +85,7 @@ def _print(*checks: tuple[str, Callable[[], Result]]) -> int:
 
 
 def _run(check: Callable[[], Result], table: "Table") -> Result:
-    """The check's result. Whatever it raises is its failure, and not that of the command."""
+    """Return the check's result. An exception is the failure of this check only."""
     try:
         return check()
     except NotCheckedError as error:

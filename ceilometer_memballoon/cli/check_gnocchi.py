@@ -32,7 +32,7 @@ def meters(installation: Installation) -> Result:
     publishers = list(_publishers(installation))
     if not publishers:
         return Result(Code.SUCCESS, "No publisher in pipeline.yaml is Gnocchi's.")
-    results = [_look(publisher, installation) for publisher in publishers]
+    results = [_check_publisher(publisher, installation) for publisher in publishers]
     return max(results, key=lambda result: int(result.code))
 
 
@@ -49,7 +49,7 @@ class Publisher:
         return urllib.parse.parse_qs(query).get(name, [None])[-1]
 
 
-def _look(publisher: Publisher, installation: Installation) -> Result:
+def _check_publisher(publisher: Publisher, installation: Installation) -> Result:
     """What the publisher does with the meters. Raises FileError."""
     name = publisher.option("resources_definition_file") or "gnocchi_resources.yaml"
     path = yaml_file.locate(installation.conf, name, STOCK_DEFINITIONS)
@@ -93,7 +93,7 @@ def _granularity(policy: str, known: dict[str, set[int]], where: str) -> Result:
 
 
 def _publishers(installation: Installation) -> Iterator[Publisher]:
-    """Those of Gnocchi that at least one selected meter reaches."""
+    """Gnocchi's publishers that at least one selected meter reaches."""
     path = yaml_file.locate(installation.conf, installation.conf.pipeline_cfg_file, STOCK_PIPELINE)
     pipeline = yaml_file.read_mapping(path)
     sources = yaml_file.entries(pipeline, "sources", path) if "sources" in pipeline else None
@@ -106,7 +106,7 @@ def _publishers(installation: Installation) -> Iterator[Publisher]:
 
 
 def _reaching(sink: dict[Any, Any], sources: list[Any], meters: set[str], path: str) -> set[str]:
-    """Those of the meters that a source sends to the sink."""
+    """Return the meters that a source sends to the sink."""
     name = yaml_file.name(sink, path)
     return {
         meter

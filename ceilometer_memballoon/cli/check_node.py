@@ -17,8 +17,8 @@ from ceilometer_memballoon.errors import (
 )
 
 NO_WRITE = (
-    "{}. The agent cannot switch on guests that Nova did not switch on: let this user write to "
-    "libvirt, or hard-reboot them once nova.conf has the option."
+    "{}. The agent cannot enable guests that Nova did not enable. Allow this user to write to "
+    "libvirt, or set the option in nova.conf and hard-reboot the guests."
 )
 NOT_TRIED = (
     "A read-write connection can be opened. Whether a period may be set was not tried, because "
@@ -63,7 +63,7 @@ def write_access(installation: Installation) -> Result:
 
 
 def _try_to_write(node: Node, guests: list[Guest]) -> Result:
-    """Set a period to what it is: only that shows whether access control allows it."""
+    """Set a period to its present value. Nothing else shows whether that is allowed."""
     with node.host.writer(SECONDS) as writer:
         for guest in filter(_can_be_tried, guests):
             assert guest.period is not None
@@ -90,7 +90,7 @@ def option(installation: Installation) -> Result:
         return Result(Code.SUCCESS, text)
     return Result(
         Code.WARNING,
-        f"{text} No guest is switched on; set it above zero, in nova.conf as well.",
+        f"{text} No guest is enabled. Set it above zero, in nova.conf as well.",
     )
 
 

@@ -12,7 +12,7 @@ from ceilometer_memballoon.problem_log import printable
 
 OK = "ok"
 YELLOW, PLAIN = "\033[33m", "\033[0m"
-#: Enough of a uuid to tell the guests of a host apart.
+#: Enough letters of a UUID to distinguish the guests of a host.
 UUID_DIGITS = 8
 NAME_LETTERS = 14
 TEXT_LETTERS = 64

@@ -42,7 +42,7 @@ def _files(words: Words) -> Iterator[str]:
 def unreadable(folders: Sequence[str]) -> list[str]:
     """Return those of Ceilometer's folders that this user may not read.
 
-    oslo.config passes over them in silence. folders: further ones to look at.
+    oslo.config ignores them silently. folders: further ones to check.
     """
     usual = [folder for folder in map(os.path.expanduser, FOLDERS) if os.path.isdir(folder)]
     hidden = [folder for folder in usual if not os.access(folder, os.X_OK)]

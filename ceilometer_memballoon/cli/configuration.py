@@ -90,7 +90,7 @@ def read_configuration(words: Words) -> Configuration:
         opts.register(conf)
         for group, options in opts.list_opts():
             for option in options:
-                # An invalid value raises when it is looked at.
+                # An invalid value raises when it is read.
                 conf[group][option.dest]
     except cfg.ConfigFilesPermissionDeniedError as error:
         raise ConfigurationError(

@@ -106,7 +106,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
 
 
 def _answer(node: Node, guest: Guest) -> str:
-    """Wait for the guest's first report; say what came of it."""
+    """Wait for the guest's first report; return the result in words."""
     try:
         answered = node.collector.wait_for_answer(guest.seen.record)
     except MemballoonError as error:
@@ -125,7 +125,7 @@ def _chosen(node: Node, arguments: argparse.Namespace) -> list[Guest]:
         # As the agent does: a domain that Nova did not make is not ours to change unasked.
         guests = [guest for guest in guests if guest.is_nova]
     else:
-        # Each guest once, whatever names it was given by.
+        # Each guest once, also if it was named twice.
         chosen = {g.seen.record.uuid: g for g in (named(w, guests) for w in arguments.guests)}
         return list(chosen.values())
     if not arguments.yes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the checks look at."""
+"""The installation that the checks examine."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar

@@ -23,10 +23,10 @@ TAKEN = 110
 THRESHOLD = 60
 SETTINGS = {"THRESHOLD": str(THRESHOLD), "GRANULARITY": str(INTERVAL), "WINDOW": f"{2 * INTERVAL}s"}
 GROUP = "web"
-#: Seconds by which all that takes part may be late on a busy machine: the agent's cycle,
+#: Seconds by which each part may be late on a busy machine: the agent's cycle,
 #: metricd, and Aodh, which looks at its alarms once an interval. A flat line has no end.
 LATE = 4 * INTERVAL
-#: The script of each rule type of Aodh's that is shipped, and what it wants to know. To a
+#: The shipped script of each Aodh rule type, and its variables. To a
 #: project's alarm on many resources Aodh adds that Ceilometer, as Keystone knows it, has
 #: made them; there is no Keystone here, and to an administrator's it adds nothing.
 SCRIPTS = {
@@ -146,7 +146,7 @@ SENT = [meter for meter in METERS.values() if meter not in COMING]
 
 
 def exported_meanwhile(chain, guest, cycles=4):
-    """All values that the agent exported in so many cycles, by meter."""
+    """Return all values that the agent exported in that many cycles, by meter."""
     read = {meter.name: set() for meter in SENT}
     end = time.monotonic() + cycles * INTERVAL
     guest.take(8)

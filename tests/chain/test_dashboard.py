@@ -59,7 +59,7 @@ def run(folder, *command):
 
 
 def compiled(schema, board):
-    """tsc's exit status and words on a dashboard."""
+    """Return tsc's exit status and output for a dashboard."""
     lines = [TYPES, f"export const dashboard: Plain<Dashboard> = {json.dumps(board)};"]
     lines += [IMPORT.format(kind, kind, f"{n}PanelCfg_types.gen") for kind, n in KINDS.items()]
     for panel in board["panels"]:

@@ -21,7 +21,7 @@ from tests.lab.waiting import wait_long_for
 
 SECONDS = 120
 INTERVAL = 2
-#: A cycle may begin a little late, and one that is lost makes a gap of two intervals.
+#: A cycle may start a little late. A lost cycle makes a gap of two intervals.
 LONGEST_GAP = 1.75 * INTERVAL
 HOSTS = ("compute-1", "compute-2")
 #: What loses least: without it the broker keeps nothing over its restart.
@@ -64,7 +64,7 @@ class Fleet:
         )
 
     def wait_for_more(self, guest, count):
-        """Until so many more samples of the guest have arrived."""
+        """Wait until ``count`` more samples of the guest have arrived."""
         wanted = len(self.samples(guest)) + count
         wait_long_for(lambda: len(self.samples(guest)) >= wanted, SECONDS, "samples", self._words)
 

@@ -31,7 +31,7 @@ OF_TROUBLE = {"guest:memory_short:ratio"}
 
 @pytest.fixture
 def short_of_memory(boot):
-    """A guest that claims to use nearly all it has, with ever more major faults."""
+    """A guest that claims to use nearly all it has, with a growing number of major faults."""
     guest = boot("instance-short", forge=True, period=1)
     over = threading.Event()
 

@@ -19,7 +19,7 @@ USAGE, RESIDENT = "ceilometer_memory_usage", "ceilometer_memory_resident"
 SECONDS = 60
 #: The option's value for the agent that most tests share; no guest boots with it.
 PERIOD = 5
-#: By so much the clock is stepped, for no statistics are fresh at that age.
+#: Seconds by which the clock is stepped: statistics of this age are not fresh.
 STALE_SECONDS = 120
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark in small: calls exactly, times as ratios that are told, not judged."""
+"""The small form of the benchmark: asserts the number of calls, and prints the ratios."""
 
 import pathlib
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ./tools/demo runs, for a few seconds."""
+"""Run what ./tools/demo runs, for a few seconds."""
 
 import os
 import pathlib

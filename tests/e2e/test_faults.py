@@ -141,7 +141,7 @@ def test_polkit_rule_denies_what_the_agent_does_not_need(access_controlled, comm
 
 
 def test_monitor_of_qemu_is_part_of_the_right_to_write(access_controlled):
-    # As the rule's file says; should libvirt come to tell them apart, so must it.
+    # The rule's file says so. If libvirt ever separates these rights, the rule must too.
     query = ["qemu-monitor-command", "instance-1", '{"execute": "query-status"}']
     virsh = [*access_controlled.as_user, "virsh", "-c", "qemu:///system", *query]
     answer = subprocess.run(virsh, text=True, capture_output=True, check=True, timeout=SECONDS)
@@ -164,7 +164,7 @@ def test_stepped_clock_gives_no_old_sample_and_is_over_within_a_period(
     guest = boot(period=2, emulator=clock.emulator)
     agent = start_agent(interval=1, period=2, environment=clock.environment)
     wait_for_usage(agent, guest)
-    # Paused, it gives nothing new; what it gave is still fresh.
+    # The paused guest reports nothing new, and its last report is still fresh.
     guest.domain.suspend()
     agent.wait_for_cycles(1)
     wait_for_usage(agent, guest)

@@ -34,7 +34,7 @@ SINGLE = {
 }
 #: The pollsters whose statistics today's libvirt passes on.
 SENT = set(METERS) - {meter.pollster for meter in COMING}
-#: Those of the stock meters that the issue wants to agree; memory.available from 25 on.
+#: Stock meters whose values must agree with ours. memory.available exists from 25 on.
 STOCK = ("memory.usage", "memory.available", "memory.swap.in", "memory.swap.out")
 
 

@@ -16,10 +16,10 @@ CYCLES = int(os.environ.get("SOAK_CYCLES", "40"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 GUESTS = 4
 WARM_UP = 20
-#: At most so many hang at once, so that the cap is never reached.
+#: Most guests that hang at once, so that the budget is never reached.
 MOST_HUNG = 2
 DEADLINE = 2.0
-#: Of the memory after warm-up, for what Python's allocator keeps.
+#: Growth allowed over the memory after warm-up, for what Python's allocator keeps.
 GROWTH = 1.1
 
 

@@ -83,7 +83,7 @@ def configure(
     polling_options: further lines for [polling]; uri: another than the lab's;
     port: of the exporter, which is off at 0; host: the agent's name for this host;
     transport_url: the broker's, if samples are to be sent to one; extra_metadata: ask
-    (the lab's) Nova for what the instances' users said of them; boot_seconds: for how
+    the lab's Nova for the metadata that users gave their instances; boot_seconds: for how
     long a guest that has not reported counts as booting; memballoon_options: further
     lines for [memballoon]; discovery: the source's, in place of each pollster's own.
     """
@@ -121,7 +121,7 @@ class Agent:
     """A running ceilometer-polling; a context manager that ends it.
 
     program: a ceilometer-polling other than this environment's; prefix: words before
-    it, that make it another user's; environment: further variables for it; authority: of
+    it that run it as another user; environment: further variables for it; authority: of
     its exporter's certificate, in a PEM file, if the exporter has TLS; options: as
     configure(). config, log: the paths of its ceilometer.conf and its log.
     """
@@ -156,10 +156,10 @@ class Agent:
         return self._process.pid
 
     def metrics(self) -> dict[tuple[str, str], float]:
-        """Value by metric's name and instance's uuid; empty as long as nobody listens.
+        """Return values by metric name and instance UUID; empty while the exporter is not up.
 
-        Each cycle takes a metric down before it puts it up again: what is not there in one
-        look may be in the next, so wait for what is to be there.
+        Each cycle removes a metric and adds it again, and a request can miss it. So wait for
+        what should be there.
         """
         try:
             with urllib.request.urlopen(self.url, timeout=10, context=self._tls) as page:
@@ -204,7 +204,7 @@ class Agent:
     def wait_for_cycles(
         self, count: int = 1, seconds: float = START_SECONDS, pollster: str = "memory_usage"
     ) -> None:
-        """Until so many more cycles of that pollster have begun and ended."""
+        """Wait until ``count`` more cycles of that pollster have started and ended."""
         wanted = self.cycles(pollster) + count + 1
         wait_for(lambda: self.cycles(pollster) >= wanted, seconds, "polling cycles", self.log_text)
 
@@ -237,7 +237,7 @@ class Agent:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
+    """Return a port of the loopback address that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -31,7 +31,7 @@ class Clock:
         self.emulator = self._write_emulator(hypervisor.folder / "qemu-with-clock")
 
     def step(self, seconds: int) -> None:
-        """Set the clock to so many seconds ahead of the true time."""
+        """Set the clock ahead of the true time by this many seconds."""
         # Into the file that is mapped, and not into one that takes its place.
         with self._file.open("r+b" if self._file.exists() else "wb") as file:
             file.write(struct.pack("=q", seconds))

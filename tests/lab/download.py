@@ -40,7 +40,7 @@ def attempt(
     """Run a command that downloads until it succeeds; return what it printed.
 
     apt-get gets short time-outs of its own.
-    seconds: the limit of one try, after which all that it started is killed; tries: how
+    seconds: the limit of one try, after which its processes are killed; tries: how
     many there are; environment: the whole of it, the caller's if None.
     Raises DownloadError.
     """
@@ -97,6 +97,6 @@ def _run(
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:
-    """Kill it and all that it started, which else would hold its output open."""
+    """Kill it and its children, which would otherwise keep its output open."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

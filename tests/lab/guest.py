@@ -139,7 +139,7 @@ class Guest:
 
     @property
     def domain(self) -> libvirt.virDomain:
-        """The domain, for whatever libvirt can do with it."""
+        """Return the libvirt domain."""
         return self.hypervisor.connection.lookupByUUIDString(self.uuid)
 
     @property
@@ -164,7 +164,7 @@ class Guest:
         return self
 
     def has_booted(self, boots: int = 1) -> bool:
-        """Whether the guest has come up so many times."""
+        """Return whether the guest has come up this many times."""
         return self._console_text().count("lab: ready") >= boots
 
     def command(self, *words: str | int, answered: bool = True) -> list[str]:
@@ -229,7 +229,7 @@ class Guest:
         """Move it to another hypervisor of this machine, live; its files' folder with it."""
         moved = self.hypervisor.folder / f"{self.name}.moved.xml"
         source, target = str(self.hypervisor.folder), str(destination.folder)
-        # What it boots from stays: no guest reads it again until it boots anew.
+        # The kernel and the initramfs stay. The guest reads them again only when it boots.
         files = re.compile(re.escape(source) + f"(?=/{self.name})")
         xml = self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE)
         moved.write_text(files.sub(target, str(xml)))

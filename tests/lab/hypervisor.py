@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private, unprivileged libvirtd with a folder of its own.
 
-Whatever runs in a lab has the lab's folder on its command line or in its
-environment; whoever owns a lab holds a lock in that folder.  So a lab whose
-lock is free was left by an interrupted run, and ``sweep`` takes it down.
+Every process of a lab has the lab's folder on its command line or in its
+environment. The owner of a lab holds a lock in that folder. A lab whose lock is
+free was left by an interrupted run, and ``sweep`` removes it.
 """
 
 import contextlib
@@ -87,7 +87,7 @@ class Hypervisor:
 
     @property
     def connection(self) -> libvirt.virConnect:
-        """A read-write connection, for the lab's own doings."""
+        """A read-write connection for the lab's own use."""
         if self._connection is None or self._connection.isAlive() != 1:
             self._connection = libvirt.open(self.uri)
         return self._connection
@@ -214,7 +214,7 @@ def _lock(folder: pathlib.Path) -> "contextlib.closing[object]":
 
 
 def _take_down(folder: pathlib.Path) -> None:
-    """Kill whatever runs in the folder, libvirtd first, and remove it."""
+    """Kill all processes of the folder, libvirtd first, and remove it."""
     deadline = time.monotonic() + START_SECONDS
     while pids := _pids_in(folder):
         for pid in pids:

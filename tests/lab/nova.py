@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Nova API that knows no more of an instance than its server group, if it has one.
+"""A Nova API that knows only the server group of each instance.
 
 Discovery from libvirt's metadata asks Nova for what the metadata lacks: always with
-Ceilometer 24, and with later ones by default or on demand. "Not found" is an answer it
-goes on with.
+Ceilometer 24, and with later ones by default or on demand. The discovery accepts the answer
+"not found".
 """
 
 import functools
@@ -19,7 +19,7 @@ class Servers(http.server.BaseHTTPRequestHandler):
     """Answers /servers/UUID for instances with a server group, and all else with 404."""
 
     def do_GET(self) -> None:
-        """Tell the group, or say that it is not found."""
+        """Answer with the group, or with 404."""
         uuid = self.path.rpartition("/")[2]
         if uuid in server_groups:
             metadata = {"metering.server_group": server_groups[uuid]}

@@ -72,7 +72,7 @@ class PrivilegedHypervisor(Hypervisor):
 
     @property
     def as_user(self) -> tuple[str, ...]:
-        """Words before a command that make it the agent's user's, on this host."""
+        """Words before a command that run it as the agent's user on this host."""
         return self._as(USER_ID, "--clear-groups")
 
     @property
@@ -81,7 +81,7 @@ class PrivilegedHypervisor(Hypervisor):
         return self._as(KEEPER_ID, f"--groups={WRITERS_ID}")
 
     def _as(self, user: int, groups: str) -> tuple[str, ...]:
-        """Words before a command that make it this user's.
+        """Words before a command that run it as this user.
 
         The one right beyond a user's, to read and search every folder, lets it run the
         program of a test environment that only root may enter. It opens no socket.

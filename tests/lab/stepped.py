@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real agent's polling task, a cycle at a time and as fast as it goes.
+"""The real agent's polling task, one cycle at a time and without waiting.
 
 ``python -m tests.lab.stepped CONFIG`` loads pollsters and discovery as
 ceilometer-polling does, then runs one cycle of its only task for each line it reads,
@@ -114,7 +114,7 @@ def _serve(config: str) -> None:
     stopwatch = Stopwatch()
     for pollster in manager.extensions:
         pollster.obj.get_samples = functools.partial(stopwatch.time, pollster.obj.get_samples)
-    _tell(answers, {})
+    _write_answer(answers, {})
     for _ in sys.stdin:
         sent.clear()
         stopwatch.seconds = stopwatch.cpu = 0.0
@@ -124,7 +124,7 @@ def _serve(config: str) -> None:
         samples = [(s["counter_name"], s["resource_id"], s["counter_volume"]) for s in sent]
         cycle = {"samples": samples, "seconds": seconds, "cpu": cpu}
         pollsters = {"polling_seconds": stopwatch.seconds, "polling_cpu": stopwatch.cpu}
-        _tell(answers, cycle | pollsters | _held())
+        _write_answer(answers, cycle | pollsters | _held())
 
 
 class Stopwatch:
@@ -141,7 +141,7 @@ class Stopwatch:
         return samples
 
 
-def _tell(answers: IO[str], answer: dict[str, Any]) -> None:
+def _write_answer(answers: IO[str], answer: dict[str, Any]) -> None:
     print(json.dumps(answer), file=answers, flush=True)
 
 

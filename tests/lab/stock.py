@@ -85,7 +85,7 @@ def prepare(file: str) -> cfg.ConfigOpts:
 
 
 def attributes(instance: Any) -> dict[str, Any]:
-    """All that an instance has."""
+    """Return all attributes of an instance."""
     return dict(vars(instance))
 
 

@@ -112,7 +112,7 @@ def slow_dump(hypervisor):
 
 @pytest.fixture
 def boot_many(boot):
-    """Boot so many guests side by side."""
+    """Boot this many guests at the same time."""
 
     def boot_them(count, **kind):
         guests = [boot(f"instance-{number}", wait=False, **kind) for number in range(count)]

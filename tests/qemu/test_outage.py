@@ -239,7 +239,7 @@ def test_ten_outages_leave_no_thread_descriptor_or_connection(
 
 @pytest.fixture
 def slow_qemus():
-    """Let each guest's QEMU run for a moment only, once in so many seconds."""
+    """Stop each guest's QEMU, and let it run for a moment every ``seconds`` seconds."""
     end = threading.Event()
     threads = []
 

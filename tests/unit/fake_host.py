@@ -75,7 +75,7 @@ class FakeRead:
         self._asked_at = 0.0
 
     def go_on(self):
-        """Let it answer what it can by now; whether it has come to its end."""
+        """Let it answer what it can by now. Return whether it has ended."""
         while self._todo and self._last <= self._host.clock():
             guest = self._todo[0]
             if guest is None or guest.uuid not in self._host.guests:
@@ -99,7 +99,7 @@ class FakeRead:
         return (guest.hung_until if guest.hangs_at(begun) else begun) + guest.seconds
 
     def _finish(self, guest):
-        """Come to the end of one guest's answer; False if it is not there by now."""
+        """Finish one guest's answer. Return False if it is not there yet."""
         begun, end = self._asked_at, self._answered_at()
         if end > self._host.clock():
             return False
@@ -208,7 +208,7 @@ class FakeHost:
 
     @property
     def left_open(self):
-        """Reads whose connection nobody closes: neither left to themselves nor closed."""
+        """Reads whose connection is never closed: neither left nor closed."""
         return [r for r in self.reads if r.parked and not r.left and not r.closed]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command in README and documentation is run by a test, or says what it needs."""
+"""Every command in README.rst and doc/ is run by a test, or says what it needs."""
 
 import configparser
 import itertools
@@ -16,7 +16,7 @@ PROGRAMS = (
 )
 #: A line of a literal block, or an inline literal of more than one word.
 COMMAND = re.compile(rf"^ +(?:\$ )?({PROGRAMS}.*)$|``({PROGRAMS}[^`]+)``", re.MULTILINE)
-#: What a command that no test can run says before it, or beside it.
+#: The mark near a command that no test can run.
 NEEDS = re.compile(r"\*needs (?:a real cloud|an account|a key|root on Debian)\*")
 
 #: The test that runs a command, and words in that test which show it.

@@ -16,7 +16,7 @@ from ceilometer_memballoon.stats import ABSURD
 
 GIB = 2**20
 HOST = {"actual": 4 * GIB, "maximum": 4 * GIB, "rss": 3 * GIB}
-#: A guest of 4 GiB with all that Linux sends.
+#: A guest of 4 GiB with all fields that Linux sends.
 GUEST = {
     "available": 4_000_000,
     "unused": 1_000_000,

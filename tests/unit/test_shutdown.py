@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hearing of the agent's end, in processes of their own."""
+"""Noticing the agent's SIGTERM, in separate processes."""
 
 import subprocess
 import sys

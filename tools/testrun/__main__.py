@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 
 def main() -> int:
-    """Fetch, run and tell; the exit status."""
+    """Fetch, run and report. Return the exit status."""
     for signum in SIGNALS:
         signal.signal(signum, signal.default_int_handler)
     arguments = _parse()

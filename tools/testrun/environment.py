@@ -93,15 +93,15 @@ class Environment:
         self._on_terminal = sys.stdin.isatty()
         self._start(command(self.name, arguments, isolated=isolated))
 
-    def look(self) -> None:
-        """Count what has been tested since the last look; notice its end or its limit."""
+    def update(self) -> None:
+        """Count the tests that ended since the last call. Notice the run's end or limit."""
         assert self._process is not None
         status = self._process.poll()
         self.output.count()
         if status is not None:
             self._ended = time.monotonic()
             self.state = self._state_after(status)
-            self.kill()  # whatever is left of its group
+            self.kill()  # what is left of its process group
         elif time.monotonic() > self._kill_at:
             self.kill()
         elif self._stopped_as is None and self.seconds > self._limit:

@@ -59,7 +59,7 @@ def _failure(need: Need) -> Failure | None:
     _show(f"Fetching: {need.name} ...")
     try:
         need.get()
-    except Exception as error:  # whatever went wrong, it is named and the rest is fetched
+    except Exception as error:  # any failure is named, and the rest is fetched
         return Failure(need, " ".join(str(error).split()) or repr(error))
     finally:
         _show("")

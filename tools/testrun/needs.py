@@ -69,7 +69,7 @@ def _from_debian(name: str, purpose: str, get: Callable[[], object]) -> Need:
     def get_with_lists() -> None:
         try:
             get()
-        except Exception:  # whatever it was, a second failure is told
+        except Exception:  # the second failure is reported, whatever it is
             download.renew_lists(tries=1)
             get()
 

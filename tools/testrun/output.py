@@ -9,9 +9,9 @@ import re
 VERBOSE = ("--verbose", "--color=no", "--durations=10")
 #: A test's verdict in it: "tests/unit/test_x.py::test_y PASSED [  3%]".
 VERDICT = re.compile(r"^\S+::.* (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)(?: \(.*\))? +\[ *\d+%\]$")
-#: Where pytest begins to tell of failures.
+#: Where pytest's report of failures starts.
 TOLD = re.compile(r"^=+ (FAILURES|ERRORS) =+$", re.MULTILINE)
-#: Of an output that is no pytest's, or ends early.
+#: Lines shown of other output, or of output that ends early.
 LAST_LINES = 200
 
 

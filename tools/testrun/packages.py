@@ -23,13 +23,13 @@ def main() -> int:
     if not (wanted := missing()):
         return 0
     if not can_install():
-        _tell(wanted, "not installed")
+        _print_packages(wanted, "not installed")
         print(f"==> Going on without. As root: apt-get install {' '.join(wanted)}")
         return 0
     print(f"==> Installing system packages: {' '.join(wanted)}", flush=True)
     errors = install(wanted)
     if left := missing():
-        _tell(left, "cannot be installed")
+        _print_packages(left, "cannot be installed")
         print(*errors, sep="\n", file=sys.stderr)
     return 1 if left else 0
 
@@ -87,7 +87,7 @@ def purposes() -> dict[str, str]:
     return found
 
 
-def _tell(packages: list[str], what: str) -> None:
+def _print_packages(packages: list[str], what: str) -> None:
     for package in packages:
         print(f"{what}: {package}. {purposes().get(package, '')}", file=sys.stderr, flush=True)
 

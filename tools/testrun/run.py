@@ -55,7 +55,7 @@ def _until_ended(
 ) -> None:
     while any(_is_unfinished(one) for one in environments):
         for one in _in(State.RUNNING, environments):
-            one.look()
+            one.update()
         for one in _ready(environments, depends):
             with _signals_later():
                 start(one)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tox.ini says of its environments."""
+"""Read the environments of tox.ini."""
 
 import configparser
 import pathlib

@@ -41,7 +41,7 @@ prometheus_tls_keyfile = {0.key}
 class Chain:
     """The running chain; a context manager that ends it.
 
-    say: told what is being started.
+    say: called with the name of what is being started.
     """
 
     def __init__(self, hypervisor: Hypervisor, say: Callable[[str], None] = lambda text: None):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agents between the broker and whatever keeps the samples."""
+"""The notification agents between the broker and the services that keep samples."""
 
 import pathlib
 

@@ -10,7 +10,7 @@ USER = "chain"
 
 
 class PostgreSQL(Service):
-    """A running server with trust for whoever is on this machine.
+    """A running server that trusts every user of this machine.
 
     connections: how many it serves at a time.
     """

@@ -35,7 +35,7 @@ def promtool(folder: pathlib.Path, *words: str | pathlib.Path) -> str:
 
 
 def faster(text: str, times: int) -> str:
-    """Rules whose times are so many times shorter, for guests that cannot be waited for."""
+    """Return rules with shorter times, for tests that cannot wait as long."""
     return TIME.sub(lambda m: f"{m[1]}{_shorter(m[2], m[3], times)}", text)
 
 

@@ -35,9 +35,9 @@ def missing_packages() -> list[str]:
 class Service:
     """A running service; a context manager that ends it.
 
-    folder: below a lab's, so that the lab's end is the service's, whatever happens; name:
-    of its log; command: what to run; environment: further variables; ready: tells whether
-    it is up, for which the constructor waits up to so many seconds.
+    folder: below a lab's, so that the service ends with the lab; name:
+    of its log; command: what to run; environment: further variables; ready: returns
+    whether it is up; the constructor waits for that up to ``seconds``.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Service:
         self.start()
 
     def start(self) -> None:
-        """Start it, and wait until it is up; TimeoutError if it is not in time."""
+        """Start it and wait until it is up. Raises TimeoutError."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -75,7 +75,7 @@ class Service:
         wait_for(self._is_up, self._seconds, f"{self.name} is up", self.last_words)
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
-        """End it, and all that it started."""
+        """End it and all processes that it started."""
         if self._process.poll() is None:
             self._process.send_signal(signum)
         try:

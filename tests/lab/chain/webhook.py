@@ -8,7 +8,7 @@ from typing import Any, Self
 
 
 class Webhook:
-    """A listening webhook; a context manager that ends it. received: all that came, in order."""
+    """A listening webhook; a context manager that ends it. received: all requests, in order."""
 
     def __init__(self) -> None:
         received: list[dict[str, Any]] = []
@@ -33,7 +33,7 @@ class Webhook:
         return f"http://127.0.0.1:{self._server.server_port}/"
 
     def states(self, alarm_id: str) -> list[str]:
-        """The states of which an alarm of Aodh's has told, in order."""
+        """Return the states that an Aodh alarm has reported, in order."""
         return [one["current"] for one in self.received if one.get("alarm_id") == alarm_id]
 
     def __enter__(self) -> Self:

@@ -62,13 +62,13 @@ def missing() -> list[str]:
 class Cloud:
     """The running cloud; a context manager that ends it.
 
-    say: told what is being started; hosts: by name; admin, member: openstacksdk's
-    connections; content: image and flavors.
+    say: called with the name of what is being started; hosts: by name; admin,
+    member: openstacksdk's connections; content: image and flavors.
     """
 
     def __init__(self, say: Say = lambda text: None) -> None:
         self._begin = time.monotonic()
-        self._tell = say
+        self._print_line = say
         self._services: list[service.Services] = []
         with contextlib.ExitStack() as starting:
             self._start(starting)
@@ -79,8 +79,8 @@ class Cloud:
     ) -> Server:
         """Have Nova build a server.
 
-        host: where, or wherever the scheduler wants; only an administrator may say, and owns
-        it then. options: further ones of Nova's API.
+        host: where to build it; None leaves that to the scheduler. Only an administrator may
+        choose, and then owns the server. options: further ones of Nova's API.
         """
         connection = self.member
         if host is not None:
@@ -208,4 +208,4 @@ class Cloud:
 
     def _say(self, text: str, *, starting: bool = True) -> None:
         seconds = time.monotonic() - self._begin
-        self._tell(f"{seconds:4.0f} s  {'starting ' if starting else ''}{text}")
+        self._print_line(f"{seconds:4.0f} s  {'starting ' if starting else ''}{text}")

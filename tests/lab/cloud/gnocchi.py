@@ -29,7 +29,7 @@ class Gnocchi(Services):
 
     def __init__(self, site: Site) -> None:
         folder = folder_in(site.folder, "gnocchi")
-        # keystonemiddleware does not hear of --config-file; it looks in ~/.gnocchi.
+        # keystonemiddleware does not use --config-file. It looks in ~/.gnocchi.
         config = folder / ".gnocchi/gnocchi.conf"
         config.parent.mkdir()
         config.write_text(

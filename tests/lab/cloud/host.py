@@ -47,7 +47,7 @@ connection_uri = {uri}
 mem_stats_period_seconds = {period}
 tb_cache_size = 32
 inject_partition = -2
-# The lab's guest hears nothing of ACPI: Nova falls back to a hard reboot.
+# The lab's guest does not react to ACPI, so Nova falls back to a hard reboot.
 wait_soft_reboot_seconds = 2
 live_migration_uri = qemu+unix:///system?socket={sockets}/%s
 live_migration_inbound_addr = {address}
@@ -153,7 +153,7 @@ class Host:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Kill all that runs in the host's folder, and remove it."""
+        """Kill all processes of the host's folder, and remove it."""
         self.hypervisor.close()
 
     def _write_nova_conf(self, period: int) -> None:

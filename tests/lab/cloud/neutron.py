@@ -2,8 +2,8 @@
 """Neutron's API without agents: it answers Nova, Heat and users, but binds no port.
 
 Servers therefore boot without a network (``--nic none``). The real API is used, and not
-a stub, so that whatever asks it (Nova about ports, Heat's constraints, Tempest) gets
-Neutron's own answers, and networks can be made and named.
+a stub, so that Nova, Heat and Tempest get Neutron's own answers. Networks can be made and
+named.
 """
 
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's API, conductor and scheduler, and what its compute services are told as well."""
+"""Nova's API, conductor and scheduler, and the settings that its compute services share."""
 
 import pathlib
 import shutil
@@ -59,7 +59,7 @@ discover_hosts_in_cells_interval = {discovery}
 
 
 def common(site: Site, folder: pathlib.Path) -> str:
-    """The sections that are the same for every service of Nova's."""
+    """The sections that are the same for every Nova service."""
     return COMMON.format(folder=folder, credentials=site.credentials())
 
 

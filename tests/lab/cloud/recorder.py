@@ -39,7 +39,7 @@ class Held:
 class Recorder:
     """Records until it is left; a context manager. cycles, held: what was seen, in order.
 
-    An agent takes down a pollster's metrics before it polls, so whatever is exported after
+    An agent takes down a pollster's metrics before it polls, so what is exported after
     a cycle's end is of that cycle.
     """
 
@@ -67,7 +67,7 @@ class Recorder:
                 continue
             now = time.monotonic()
             exported = agent.metrics()
-            # Whatever a cycle that has ended meanwhile left is the next one's.
+            # A cycle may have ended meanwhile. What it left counts for the next one.
             if agent.cycles(POLLSTER) == count:
                 servers = frozenset(uuid for name, uuid in exported if name == METRIC)
                 self.cycles.append(Cycle(before, now, servers))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every service of the cloud is told: addresses, database, broker and password."""
+"""The settings of every service of the cloud: addresses, database, broker and password."""
 
 import dataclasses
 import pathlib
@@ -16,7 +16,7 @@ from tests.lab.chain.rabbitmq import RabbitMQ
 #: Of everybody: the cloud listens on the loopback address only.
 PASSWORD = "secret"
 REGION = "RegionOne"
-#: Users, and the projects of the same names: all services share one, for each would cost
+#: Users, and the projects of the same names: all services share one, because each would cost
 #: Keystone's start a second; and the cloud's only member.
 SERVICE = "service"
 MEMBER = "demo"
@@ -75,7 +75,7 @@ class Site:
 
     def database(self, name: str) -> str:
         """The address of a new database."""
-        # Named, for SQLAlchemy's choice of a driver depends on its version.
+        # Named, because SQLAlchemy's default driver depends on its version.
         address = self.postgresql.database(name)
         return address.replace("postgresql:", "postgresql+psycopg2:", 1)
 

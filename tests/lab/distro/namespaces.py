@@ -25,8 +25,8 @@ ENVIRONMENT = {
 }
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
-#: Runs in the root folder, as process 1: waits for whatever loses its parent. $1: the folder
-#: to start in; then the command.
+#: Runs in the root folder, as process 1: waits for orphaned processes. $1: the folder to start
+#: in; then the command.
 START = """
 busybox umount -l /mnt
 busybox ip link set lo up
@@ -116,7 +116,7 @@ def isolated(*command: str, seconds: float) -> int:
 
 
 def _isolate(network: bool) -> Iterable[str]:
-    # Whoever ends this process ends the namespaces with it.
+    # When this process ends, the namespaces end too.
     die_with_parent = ("setpriv", "--pdeathsig", "KILL")
     kinds = ("--mount", "--pid", "--ipc", "--uts", *(() if network else ("--net",)))
     return (*die_with_parent, "unshare", *kinds, "--fork", "--kill-child", "--mount-proc")
