@@ -36,6 +36,9 @@ PERF_FIELDS = {
 COUNTERS = {"block": "rd.times", "net": "tx.drop"}
 SIZE = "capacity"
 
+#: The attributes of InstanceStats that come from libvirt's info, and their bulk names.
+PROCESSOR_FIELDS = {"cpu_number": "vcpu.current", "cpu_time": "cpu.time"}
+
 
 class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
     """Has the methods of Ceilometer's inspector that its pollsters call.
@@ -58,6 +61,10 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         record = self._record(Question.INSTANCE, instance)
         domain = SnapshotDomain(record, self._node.memory(record))
         stats = self._stock(domain).inspect_instance(instance, duration)
+        if record.is_active:
+            # libvirt's info has no place for a missing number, and a 0 would look like one.
+            for name in PROCESSOR_FIELDS.keys() - _known(record):
+                setattr(stats, name, None)
         # Four pollsters may ask for perf events, and the read is one.
         return ReadStats(stats, functools.cache(lambda: self._perf(instance)))
 
@@ -159,6 +166,11 @@ class ReadStats(virt_inspector.InstanceStats):  # type: ignore[misc]
         if value is None:
             raise virt_inspector.InstanceNotFoundException(f"there is no {name}")
         return value
+
+
+def _known(record: Record) -> set[str]:
+    """The attributes of PROCESSOR_FIELDS whose fields the record has."""
+    return {name for name, field in PROCESSOR_FIELDS.items() if field in record.fields}
 
 
 def unread(uuid: str, reason: str) -> virt_inspector.InstanceNotFoundException:
