@@ -27,7 +27,7 @@ On a compute node:
   1. pip install ceilometer-memballoon     into the environment of the polling agent
   2. copy etc/ceilometer/polling.yaml      or add its two meters to your own
   3. ceilometer-memballoon check           what is missing, and what to do about it
-  4. restart the polling agent             guests without statistics get them switched on
+  4. restart the polling agent             enables the statistics of guests that have none
 README.rst has the options, the rights the agent needs and what each reason means.
 """
 
