@@ -24,11 +24,11 @@ MEMORY_MIB = 192
 WHAT_NEXT = """
 That was the real ceilometer-polling with this plugin on real QEMU guests.
 On a compute node:
-  1. pip install ceilometer-memballoon     into the environment of the polling agent
-  2. copy etc/ceilometer/polling.yaml      or add its two meters to your own
-  3. ceilometer-memballoon check           what is missing, and what to do about it
-  4. restart the polling agent             guests without statistics get them switched on
-README.rst has the options, the rights the agent needs and what each reason means.
+  1. pip install .                         with the pip of the polling agent's environment
+  2. copy etc/ceilometer/polling.yaml      or add its source guest_memory to your own file
+  3. ceilometer-memballoon check           names what is missing and what to do about it
+  4. restart the polling agent             enables the statistics of guests that have none
+README.rst says more, and links to the pages on options, rights and reasons.
 """
 
 

@@ -12,7 +12,7 @@ mount -t tmpfs -o size=90% none /hog
 
 load_driver() { insmod /modules/virtio_balloon.ko; }
 
-# In place of the real driver, if it is there: the one that tells what it is told.
+# In place of the real driver, if it is there: the one that sends forged values.
 forge() {
     if [ ! -d /sys/module/forge ]; then
         rmmod virtio_balloon

@@ -14,7 +14,9 @@ import pytest
 TREE = pathlib.Path(__file__).parents[2]
 SECONDS = 300
 #: Folders of the tree that an sdist has whole.
-FOLDERS = ("bench", "ceilometer_memballoon", "doc", "etc", "releasenotes", "tests", "tools")
+FOLDERS = (
+    "bench", "ceilometer_memballoon", "devstack", "doc", "etc", "releasenotes", "tests", "tools",
+)  # fmt: skip
 FILES = (
     ".pre-commit-config.yaml", "CONTRIBUTING.rst", "LICENSE", "MANIFEST.in", "README.rst",
     "bindep.txt", "pyproject.toml", "requirements.txt", "setup.cfg", "test-requirements.txt",

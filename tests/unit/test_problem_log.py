@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is the matter is logged when it changes."""
+"""A problem is logged when it starts, changes and ends."""
 
 import logging
 
