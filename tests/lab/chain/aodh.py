@@ -140,9 +140,9 @@ class Aodh(Services):
             "OS_AODH_ENDPOINT": self.url,
         }
 
-    def states(self, project: str = PROJECT) -> dict[str, str]:
+    def states(self) -> dict[str, str]:
         """ok, alarm or insufficient data, by alarm's id."""
-        found = self._request("GET", None, project)
+        found = self._request("GET", None, PROJECT)
         return {one["alarm_id"]: one["state"] for one in found}
 
     def empty_queries(self) -> list[str]:
@@ -153,7 +153,6 @@ class Aodh(Services):
         headers = {"X-User-Id": USER, "X-Project-Id": project, "X-Roles": ROLES}
         data = None
         if body is not None:
-            # Aodh answers 500 to a GET with a content type and no content.
             headers["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
         request = urllib.request.Request(
