@@ -292,7 +292,7 @@ def test_check_finds_out_that_access_control_refuses_a_period(privileged, boot_o
     boot_on(hypervisor, period=2)
     config, _ = configure(hypervisor, uri="qemu:///system")
     result, text = checked(hypervisor, config)["libvirt, to set periods"]
-    assert (result, "can be set" in text, "let this user write" in text) == ("Warning", False, True)
+    assert (result, "can be set" in text, "Allow this user to write" in text) == ("Warning", False, True)
 
 
 def test_check_warns_of_refused_write_access(privileged):
@@ -305,4 +305,4 @@ def test_check_warns_of_refused_write_access(privileged):
         check=False, capture_output=True, text=True, timeout=SECONDS,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "let this user write to libvirt" in " ".join(done.stdout.replace("|", "").split())
+    assert "Allow this user to write to libvirt" in " ".join(done.stdout.replace("|", "").split())
