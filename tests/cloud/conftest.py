@@ -9,7 +9,8 @@ import pytest
 from tests.cloud.seen import wait_for_usage
 from tests.conftest import lack
 from tests.lab.chain.service import run
-from tests.lab.cloud.cloud import Cloud, missing
+from tests.lab.cloud.cloud import Cloud
+from tests.lab.cloud.requirements import missing
 
 
 def pytest_configure(config):

@@ -23,13 +23,13 @@ ATTRIBUTES = ("id", "project_id", "user_id", "display_name", "host", "flavor_nam
 
 @pytest.fixture(scope="module")
 def server(boot):
-    return boot("discovered", host="compute-1", metadata={"metering.server_group": GROUP})
+    return boot("discovered", metadata={"metering.server_group": GROUP})
 
 
 @pytest.fixture(scope="module")
 def found(cloud, server):
     """What Gnocchi's resource and the exporter's labels say, by way of discovery."""
-    host = cloud.hosts["compute-1"]
+    host = server.host
     seen = {}
     try:
         for way, options in WAYS.items():

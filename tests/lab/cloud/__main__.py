@@ -7,7 +7,8 @@ import threading
 import time
 
 from tests.lab.cloud.ceilometer import INTERVAL
-from tests.lab.cloud.cloud import Cloud, missing
+from tests.lab.cloud.cloud import Cloud
+from tests.lab.cloud.requirements import missing
 from tests.lab.cloud.server import Server
 from tests.lab.demo import interruptible
 

@@ -3,15 +3,12 @@
 
 import concurrent.futures
 import contextlib
-import os
 import pathlib
-import shutil
 import signal
 import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from tests.lab import privileged
 from tests.lab.chain import service
 from tests.lab.chain.postgresql import PostgreSQL
 from tests.lab.chain.prometheus import Prometheus
@@ -30,7 +27,6 @@ from tests.lab.cloud.nova import Nova
 from tests.lab.cloud.placement import Placement
 from tests.lab.cloud.server import Server
 from tests.lab.cloud.site import Site
-from tests.lab.hypervisor import missing_packages
 from tests.lab.waiting import wait_for
 
 #: How many services come up at a time: what they do first keeps a core each.
@@ -44,19 +40,6 @@ NOT_FOUND = 404
 SCRIPTS = pathlib.Path(__file__).parents[3] / "etc/aodh"
 
 Say = Callable[[str], None]
-
-
-def missing() -> list[str]:
-    """What this machine lacks for a cloud, a line each."""
-    lacking = []
-    packages = [*missing_packages(), *service.missing_packages(), *privileged.missing_packages()]
-    if packages:
-        lacking.append(f"these packages: apt-get install {' '.join(packages)}")
-    if os.geteuid() != 0:
-        lacking.append("root's rights, for libvirtds like those of compute hosts")
-    if shutil.which("unshare") is None:
-        lacking.append("the program unshare: apt-get install util-linux")
-    return lacking
 
 
 class Cloud:

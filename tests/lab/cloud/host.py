@@ -3,7 +3,6 @@
 
 import pathlib
 import signal
-import uuid
 from typing import Any, Self
 
 from tests.lab import image
@@ -11,8 +10,8 @@ from tests.lab.agent import free_port
 from tests.lab.chain.service import Service, program
 from tests.lab.cloud import nova
 from tests.lab.cloud.ceilometer import PollingAgent
+from tests.lab.cloud.libvirtd import HostHypervisor
 from tests.lab.cloud.site import Site
-from tests.lab.privileged import USER, PrivilegedHypervisor
 
 #: Where the serial ports of servers listen: below the ports that the kernel gives to
 #: whoever asks for any.
@@ -62,35 +61,6 @@ PRIVSEP = (
     "vif_plug_ovs_privileged", "vif_plug_linux_bridge_privileged",
 )  # fmt: skip
 
-#: The agent's user may read and write, as on Debian 13, where it is in libvirt's group.
-SETTINGS = """
-host_uuid = "{uuid}"
-unix_sock_group = "{group}"
-unix_sock_ro_perms = "0777"
-unix_sock_rw_perms = "0770"
-auth_unix_ro = "none"
-auth_unix_rw = "none"
-"""
-
-
-class HostHypervisor(PrivilegedHypervisor):
-    """A libvirtd with a host name, an identity and an address of its own."""
-
-    def __init__(self, name: str, address: str) -> None:
-        self._name = name
-        self._address = address
-        super().__init__(SETTINGS.format(uuid=uuid.uuid4(), group=USER))
-
-    def _command(self) -> list[str]:
-        unshare, *rest = super()._command()
-        name_it = f'hostname {self._name}; exec "$@"'
-        return [unshare, "--uts", "sh", "-c", name_it, "sh", unshare, *rest]
-
-    def _configure(self) -> None:
-        super()._configure()
-        with (self.folder / "root/etc/libvirt/qemu.conf").open("a") as settings:
-            settings.write(f'migration_address = "{self._address}"\n')
-
 
 class Host:
     """A running compute host; a context manager that ends it.
@@ -105,8 +75,8 @@ class Host:
         self.address = f"127.0.0.{number + 1}"
         self.port = free_port()
         self.agent: PollingAgent | None = None
-        self.hypervisor = HostHypervisor(self.name, self.address)
-        self.cloud = cloud = cloud or self.hypervisor.folder
+        self.hypervisor = HostHypervisor(self.name, self.address, cloud)
+        self.cloud = cloud = self.hypervisor.cloud
         (cloud / "sockets").mkdir(exist_ok=True)
         (cloud / "sockets" / self.address).symlink_to(self.hypervisor.socket)
 
