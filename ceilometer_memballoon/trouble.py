@@ -127,8 +127,15 @@ class Trouble:
         return max(self._most_stuck - 1, 1)
 
     def _find_awaited(self, monitors: Mapping[Boot, Monitor]) -> None:
-        """Find out for whom the parked reads wait where that is not known yet."""
+        """Note for whom each parked read waits now.
+
+        A read of several domains goes on to the next one when a QEMU answers, and can get
+        stuck there again.
+        """
         occupied = {boot for boot, monitor in monitors.items() if monitor.hold is Hold.MONITOR}
+        answered = monitors.keys() - occupied
+        for read in self.parked:
+            self.parked[read] -= answered
         known = {boot for boots in self.parked.values() for boot in boots}
         for read, boots in self.parked.items():
             if not boots:

@@ -129,6 +129,21 @@ def test_hung_guest_is_asked_no_second_time():
 
 
 @pytest.mark.parametrize("visible", [True, False])
+def test_recovered_guest_is_read_while_its_read_is_stuck_at_the_next_guest(visible):
+    node = Node(*guests(3), visible=visible)
+    node.cycle()
+    node.cycle()
+    first, second, third = node.guests
+    node.hang(first)
+    node.cycle()
+    # The read of all three still waits for the first one.
+    node.hang(second)
+    node.cycle()
+    node.recover(first)
+    assert node.read() == {first.uuid, third.uuid}
+
+
+@pytest.mark.parametrize("visible", [True, False])
 def test_guest_that_has_recovered_is_read_in_the_next_cycle(visible):
     node = Node(*guests(20), visible=visible)
     node.hang(node.guests[7])
