@@ -22,7 +22,7 @@ def exporter(installation: Installation) -> Result:
     if not polling.enable_prometheus_exporter:
         return Result(Code.SUCCESS, "[polling] enable_prometheus_exporter is off.")
     # Ceilometer 24 has no TLS.
-    has_tls = polling.get("prometheus_tls_enable", False)
+    has_tls = getattr(polling, "prometheus_tls_enable", False)
     if has_tls and (problem := _tls_problem(polling)):
         return Result(Code.FAILURE, problem)
     addresses = list(polling.prometheus_listen_addresses)
