@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.cloud.alarm_day import AlarmDay
 from tests.cloud.seen import wait_for_usage
 from tests.conftest import lack
 from tests.lab.chain.service import run
@@ -31,6 +32,24 @@ def cloud(request):
 
     with Cloud(say) as running:
         yield running
+
+
+def pytest_collection_modifyitems(items):
+    """The alarms' tests last: what they wait for passes beside the others."""
+    items.sort(key=lambda item: "alarm_day" in item.fixturenames)
+
+
+@pytest.fixture(scope="session")
+def alarm_day(cloud):
+    """The day of the alarms, which has begun."""
+    return AlarmDay(cloud)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_alarm_day(request):
+    """Begin it before the first test, if there are tests of it."""
+    if any("alarm_day" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("alarm_day")
 
 
 @pytest.fixture(scope="module")
