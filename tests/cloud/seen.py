@@ -1,16 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the agents of the cloud say of a server."""
 
+import time
+
+from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.waiting import wait_long_for
 
 #: A cycle, and as many again on a busy machine.
 SECONDS = 90
+LOOK_SECONDS = 0.3
 
 
 def meters(server, host=None):
     """The metrics that the host's agent exports of the server now, by name."""
     agent = (host or server.host).agent
     return {name: value for (name, uuid), value in agent.metrics().items() if uuid == server.id}
+
+
+def meters_of_a_cycle(server, host):
+    """The names of all metrics that the host's agent exports of the server in a whole cycle.
+
+    Each is gone for a moment in every cycle, so one look does not find all.
+    """
+    found = set()
+    end = time.monotonic() + 1.5 * INTERVAL
+    while time.monotonic() < end:
+        found |= set(meters(server, host))
+        time.sleep(LOOK_SECONDS)
+    return found
 
 
 def wait_for_usage(server, host=None, *, fresh=False):

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.cloud.seen import SECONDS, wait_for_usage
+from tests.cloud.seen import SECONDS, meters_of_a_cycle, wait_for_usage
 from tests.lab.waiting import wait_long_for
 
 GROUP = "discovered"
@@ -44,7 +44,7 @@ def found(cloud, server):
             seen[way] = (
                 {name: resource[name] for name in ATTRIBUTES},
                 resource["server_group"],
-                {name for name, uuid in host.agent.metrics() if uuid == server.id},
+                meters_of_a_cycle(server, host),
             )
     finally:
         host.start_agent()
