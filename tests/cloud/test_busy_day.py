@@ -62,7 +62,6 @@ def day(cloud):
                 meters=(*METERS, *STOCK), settings="[memballoon]\nserve_stock_meters = true\n"
             )
             running.callback(host.start_agent)
-            host.agent.wait_for_line("Finished polling")
             records[name] = running.enter_context(Recorder(host))
         lives = []
         try:

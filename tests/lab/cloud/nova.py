@@ -54,6 +54,10 @@ workers = 1
 [scheduler]
 workers = 1
 discover_hosts_in_cells_interval = {discovery}
+[quota]
+instances = -1
+cores = -1
+ram = -1
 {authtoken}
 """
 
