@@ -30,6 +30,8 @@ STOCK = (
 )  # fmt: skip
 #: Lines of libraries about a broker that is away.
 BROKER = re.compile(r" ERROR oslo[._]messaging|amqp|AMQP|Connection reset|ECONNREFUSED")
+#: Of every OpenStack service without memcached's client, at its start.
+CACHE = "Could not load 'oslo_cache.memcache_pool'"
 WARM_UP_CYCLES = 6
 
 
@@ -58,8 +60,12 @@ def day(cloud):
     with contextlib.ExitStack() as running:
         records = {}
         for name, host in cloud.hosts.items():
+            # As etc/ceilometer/polling.yaml has it for stock pollsters: Ceilometer's own
+            # discovery fails as a whole over one server that goes meanwhile.
             host.start_agent(
-                meters=(*METERS, *STOCK), settings="[memballoon]\nserve_stock_meters = true\n"
+                meters=(*METERS, *STOCK),
+                discoveries=("memballoon_instances",),
+                settings="[memballoon]\nserve_stock_meters = true\n",
             )
             running.callback(host.start_agent)
             records[name] = running.enter_context(Recorder(host))
@@ -82,7 +88,7 @@ def live(cloud, lives):
     restarted = ("", float("inf"))
     hung = None
     while (now := time.monotonic()) < begin + SECONDS:
-        note_active(lives)
+        note_active(cloud, lives)
         if hung is not None and now > hung.hung[0] + HANG_SECONDS:
             hung.server.signal(signal.SIGCONT)
             hung.hung = (hung.hung[0], time.monotonic())
@@ -109,13 +115,16 @@ def come_or_go(cloud, lives, chance, hung):
         cloud.admin.compute.delete_server(life.server.id)
 
 
-def note_active(lives):
+def note_active(cloud, lives):
     for life in lives:
         if life.active == life.end == float("inf"):
             status = life.server.show().status
-            assert status != "ERROR", life.server.show().fault
             if status == "ACTIVE":
                 life.active = time.monotonic()
+            elif status == "ERROR":
+                # Nova has no host, or no answer, while broker or libvirtd restarts.
+                life.end = time.monotonic()
+                cloud.admin.compute.delete_server(life.server.id)
 
 
 def hang(cloud, lives):
@@ -146,7 +155,8 @@ def test_every_server_has_its_samples_in_every_cycle(day, measured):
             count += len(expected)
             if lost := expected - cycle.servers:
                 missed.append((name, cycle.end, lost))
-    measured("busy day", f"{len(day.lives)} servers, {count} samples expected")
+    active = [life for life in day.lives if life.active < float("inf")]
+    measured("busy day", f"{len(active)} of {len(day.lives)} servers, {count} samples expected")
     assert count > 0
     assert missed == []
 
@@ -163,10 +173,11 @@ def is_near_restart(day, host, cycle):
     return host == restarted and abs(cycle.end - when) < RESTART_SECONDS
 
 
-def test_log_has_no_error_that_is_not_the_brokers(cloud, day):
-    for host in cloud.hosts.values():
-        errors = [line for line in host.agent.log_text().splitlines() if " ERROR " in line]
-        assert [line for line in errors if not BROKER.search(line)] == []
+@pytest.mark.parametrize("host", ["compute-1", "compute-2"])
+def test_log_has_no_error_that_is_not_the_brokers(cloud, day, host):
+    errors = [line for line in cloud.hosts[host].agent.log_text().splitlines() if " ERROR " in line]
+    others = [line for line in errors if not BROKER.search(line) and CACHE not in line]
+    assert "\n".join(others) == ""
 
 
 @pytest.mark.parametrize("host", ["compute-1", "compute-2"])

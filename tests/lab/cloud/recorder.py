@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one host's agent reports in each cycle, and what the agent holds, over a long time."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -92,8 +93,9 @@ def held(pid: int) -> Held:
 
 
 def _children(pid: int) -> list[int]:
-    try:
-        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    return [int(word) for word in text.split()]
+    """The processes that any thread of it has started."""
+    found: list[int] = []
+    for file in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, file.read_text().split())
+    return found
