@@ -3,42 +3,25 @@
 
 import contextlib
 import dataclasses
-import functools
-import threading
-import urllib.parse
 import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
+from ceilometer_memballoon import keepalive
 from ceilometer_memballoon.binding import libvirt
+from ceilometer_memballoon.boot import ask_boot
 from ceilometer_memballoon.deadline import Call, Calls
 from ceilometer_memballoon.errors import (
     DeadlineError,
-    DomainError,
-    DomainGoneError,
     MemballoonError,
     NoAnswerError,
+    StoppedError,
     UnreachableError,
     WriteRefusedError,
 )
+from ceilometer_memballoon.libvirt_errors import connecting_failed, question_failed
 
 T = TypeVar("T")
-
-#: Seconds between two keepalive messages to a remote libvirtd, and how many of them may
-#: stay without an answer before libvirt closes the connection.
-KEEPALIVE_INTERVAL = 5
-KEEPALIVE_COUNT = 3
-
-REFUSED_CODES = (
-    libvirt.VIR_ERR_OPERATION_DENIED,
-    libvirt.VIR_ERR_ACCESS_DENIED,
-    libvirt.VIR_ERR_AUTH_FAILED,
-    libvirt.VIR_ERR_AUTH_CANCELLED,
-    libvirt.VIR_ERR_AUTH_UNAVAILABLE,
-)
-#: Where libvirtError keeps the error number of a failed system call (its err.int1).
-ERRNO_PLACE = 7
-EACCES = 13
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,14 +48,14 @@ class Connection:
     """
 
     def __init__(
-        self, calls: CallKinds, connect: Callable[[], libvirt.virConnect], seconds: float
+        self, calls: CallKinds, open_raw: Callable[[], libvirt.virConnect], seconds: float
     ) -> None:
         """Connect. Raises NoAnswerError, WriteRefusedError."""
         self._calls = calls
         try:
-            self._raw = calls.daemon.run(connect, seconds, _close)
+            self._raw = calls.daemon.run(open_raw, seconds, _close)
         except libvirt.libvirtError as error:
-            raise _connect_error(error) from error
+            raise connecting_failed(error) from error
         self._stuck = False
         weakref.finalize(self, _let_go, self._raw)
 
@@ -119,7 +102,7 @@ class Connection:
         WriteRefusedError, DomainError.
         """
         return self._run(
-            self._calls.guests, lambda raw: _ask_boot(raw, uuid, number, question), seconds
+            self._calls.guests, lambda raw: ask_boot(raw, uuid, number, question), seconds
         )
 
     def _run(self, calls: Calls, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
@@ -136,11 +119,7 @@ class Connection:
         """Translate an error that a question raised."""
         if isinstance(error, MemballoonError):
             return error
-        if not self.is_alive:
-            return UnreachableError(one_line(error))
-        if isinstance(error, libvirt.libvirtError) and error.get_error_code() in REFUSED_CODES:
-            return WriteRefusedError(one_line(error))
-        return DomainError(one_line(error))
+        return question_failed(error, is_alive=self.is_alive)
 
     def close(self, seconds: float) -> None:
         """Close it, unless a call is stuck on it: that call closes it when it returns."""
@@ -150,78 +129,19 @@ class Connection:
                 self._calls.daemon.run(self._raw.close, seconds)
 
 
-def open_connection(uri: str, *, writable: bool) -> libvirt.virConnect:
-    """Open a connection. A remote one notices by keepalive that its other end is silent."""
-    is_remote = _is_remote(uri)
-    if is_remote:
-        _run_event_loop()
-    raw = libvirt.open(uri) if writable else libvirt.openReadOnly(uri)
-    if is_remote:
-        # Some drivers and old servers know no keepalive.
-        with contextlib.suppress(libvirt.libvirtError):
-            raw.setKeepAlive(KEEPALIVE_INTERVAL, KEEPALIVE_COUNT)
-    return raw
+def connect(uri: str, calls: CallKinds, seconds: float, *, writable: bool) -> Connection:
+    """Connect to the libvirt of that URI. Each error names the URI.
 
-
-def _is_remote(uri: str) -> bool:
-    # Without a transport, libvirt reaches the host that a URI names by TLS.
-    parts = urllib.parse.urlsplit(uri)
-    transport = parts.scheme.partition("+")[2]
-    return bool(parts.hostname) or transport not in ("", "unix")
-
-
-@functools.cache
-def _run_event_loop() -> None:
-    # libvirt sends and answers keepalive messages only where an event loop runs, and
-    # wants it registered before the first connection (virConnectSetKeepAlive).
-    libvirt.virEventRegisterDefaultImpl()
-
-    def run() -> None:
-        while True:
-            libvirt.virEventRunDefaultImpl()
-
-    threading.Thread(target=run, daemon=True).start()
-
-
-def one_line(error: Exception) -> str:
-    """The error's message without line breaks."""
-    return " ".join(str(error).split())
-
-
-def _ask_boot(
-    connection: libvirt.virConnect,
-    uuid: str,
-    number: int,
-    question: Callable[[libvirt.virDomain], T],
-) -> T:
-    domain = _boot(connection, uuid, number)
+    Raises UnreachableError, StoppedError, WriteRefusedError.
+    """
     try:
-        return question(domain)
-    except libvirt.libvirtError:
-        # A domain that ends during the question fails with an arbitrary error.
-        # So trust the error only if the domain still runs.
-        if connection.isAlive() == 1:
-            _boot(connection, uuid, number)
+        return Connection(calls, lambda: keepalive.open_connection(uri, writable=writable), seconds)
+    except StoppedError:
         raise
-
-
-def _boot(connection: libvirt.virConnect, uuid: str, number: int) -> libvirt.virDomain:
-    try:
-        domain = connection.lookupByUUIDString(uuid)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            raise DomainGoneError("the domain has ended") from error
-        raise
-    if domain.ID() != number:
-        raise DomainGoneError("the domain has ended")
-    return domain
-
-
-def _connect_error(error: libvirt.libvirtError) -> MemballoonError:
-    code, details = error.get_error_code(), error.err or ()
-    forbidden = code == libvirt.VIR_ERR_SYSTEM_ERROR and details[ERRNO_PLACE] == EACCES
-    kind = WriteRefusedError if code in REFUSED_CODES or forbidden else UnreachableError
-    return kind(one_line(error))
+    except NoAnswerError as error:
+        raise UnreachableError(f"{uri}: {error}") from error
+    except WriteRefusedError as error:
+        raise WriteRefusedError(f"{uri}: {error}") from error
 
 
 def _close(connection: libvirt.virConnect | None) -> None:

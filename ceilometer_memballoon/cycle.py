@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from ceilometer_memballoon.errors import DomainError, TooManyStuckCallsError
-from ceilometer_memballoon.host import Host, Read
+from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.pace import Pace
+from ceilometer_memballoon.pending_read import Read
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.record import Boot, Outcome, Record
 from ceilometer_memballoon.trouble import Trouble

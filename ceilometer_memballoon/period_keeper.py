@@ -16,10 +16,11 @@ from ceilometer_memballoon.errors import (
     UnreachableError,
     WriteRefusedError,
 )
-from ceilometer_memballoon.host import Host, Writer
+from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.record import Boot, Record
+from ceilometer_memballoon.writer import Writer
 
 #: Seconds for which a host or a domain that refused a write is not asked again. Each
 #: attempt is an error in libvirtd's own log.

@@ -3,7 +3,8 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from ceilometer_memballoon.host import Host, Read
+from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.pending_read import Read
 from ceilometer_memballoon.qemu_process import QemuProcesses
 from ceilometer_memballoon.record import Boot, Hold, Monitor, Record
 

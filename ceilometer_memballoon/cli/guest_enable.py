@@ -20,10 +20,10 @@ from ceilometer_memballoon.errors import (
     NoAnswerError,
     WriteRefusedError,
 )
-from ceilometer_memballoon.host import Writer
 from ceilometer_memballoon.period_rule import MOST_SECONDS
 from ceilometer_memballoon.problem_log import printable
 from ceilometer_memballoon.reading import Reason
+from ceilometer_memballoon.writer import Writer
 
 #: Guests whose statistics period cannot be set now, or never.
 LEFT_ALONE = (Reason.NO_BALLOON_DEVICE, Reason.NOT_RESPONDING, Reason.BUSY)

@@ -4,8 +4,8 @@
 import libvirt
 import pytest
 
-from ceilometer_memballoon import connection
-from ceilometer_memballoon.connection import open_connection
+from ceilometer_memballoon import keepalive
+from ceilometer_memballoon.keepalive import open_connection
 
 
 class FakeConnection:
@@ -23,7 +23,7 @@ class FakeConnection:
 def loops(monkeypatch):
     """How often the event loop was asked for."""
     begun = []
-    monkeypatch.setattr(connection, "_run_event_loop", lambda: begun.append(1))
+    monkeypatch.setattr(keepalive, "_run_event_loop", lambda: begun.append(1))
     return begun
 
 

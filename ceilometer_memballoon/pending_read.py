@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A read of several domains that is under way, and the connection that it uses."""
+
+from ceilometer_memballoon.connection import Connection
+from ceilometer_memballoon.deadline import Call
+from ceilometer_memballoon.record import Record
+
+
+class Read:
+    """A read of some domains that is under way."""
+
+    def __init__(
+        self, records: list[Record], call: Call[list[Record]], connection: Connection
+    ) -> None:
+        self.records = records
+        self._call = call
+        self._connection = connection
+
+    @property
+    def returned(self) -> bool:
+        """Whether the answer, or an error, is there."""
+        return self._call.returned
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most this long. Return whether the answer is there. Raises StoppedError."""
+        return self._call.wait(seconds)
+
+    @property
+    def seconds(self) -> float:
+        """How long the read took, or has taken so far."""
+        return self._call.seconds
+
+    def park(self) -> None:
+        """Keep the connection for this read alone, because QEMU is late with its answer."""
+        self._connection.give_up()
+
+    def leave(self) -> bool:
+        """Stop waiting. Return False if the answer has arrived in the meantime."""
+        return self._call.leave()
+
+    def result(self) -> list[Record]:
+        """The records of the domains that still run. Raises NoAnswerError, DomainError."""
+        try:
+            return self._call.result()
+        except Exception as error:
+            raise self._connection.error_of(error) from error
+
+    def close(self, seconds: float) -> None:
+        """Close the connection of a parked read that has returned."""
+        self._connection.take_back()
+        self._connection.close(seconds)

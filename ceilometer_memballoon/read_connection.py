@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one read-only connection of a host, and libvirt's objects of the domains on it."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from ceilometer_memballoon import answers
+from ceilometer_memballoon.binding import libvirt
+from ceilometer_memballoon.connection import CallKinds, Connection, connect
+from ceilometer_memballoon.deadline import countdown
+from ceilometer_memballoon.errors import (
+    DomainError,
+    NoAnswerError,
+    UnreachableError,
+    WriteRefusedError,
+)
+from ceilometer_memballoon.record import Boot, Record
+
+T = TypeVar("T")
+
+
+class ReadConnection:
+    """The read-only connection of a host. It is opened when first needed, and after it broke.
+
+    Every method that asks raises NoAnswerError. The parameter ``seconds`` is how long
+    the answer may take.
+    """
+
+    def __init__(self, calls: CallKinds, uri: str) -> None:
+        self._calls = calls
+        self._uri = uri
+        self._current: Connection | None = None
+        # libvirt's domain objects belong to the connection that listed them. By uuid, so
+        # that a domain which has booted anew since is found again.
+        self._domains: dict[str, libvirt.virDomain] = {}
+        self._listed_by: Connection | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the connection of the last question can be used again."""
+        return self._current is not None and self._current.is_usable
+
+    def get(self, seconds: float) -> Connection:
+        """The connection, opened if there is none or if it cannot be used any more."""
+        left = countdown(seconds)
+        if self._current is None or not self._current.is_usable:
+            self.close(left())
+            try:
+                self._current = connect(self._uri, self._calls, left(), writable=False)
+            except WriteRefusedError as error:
+                raise UnreachableError(str(error)) from error
+        return self._current
+
+    def close(self, seconds: float) -> None:
+        """Free what belongs to the connection, and close it, as far as libvirt lets it be."""
+        current, self._current, self._listed_by = self._current, None, None
+        domains, self._domains = self._domains, {}
+        if current is not None:
+            left = countdown(seconds)
+            # A domain object keeps its connection open. Freeing the last one closes a
+            # connection that a late call has let go, and that waits for libvirtd.
+            with contextlib.suppress(NoAnswerError):
+                self._calls.daemon.run(domains.clear, left())
+            current.close(left())
+
+    def ask(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
+        """Ask libvirtd, on a new connection if the old one turns out to be broken."""
+        left = countdown(seconds)
+        was_usable = self.is_usable
+        try:
+            return _ask(self.get(left()), question, left())
+        except UnreachableError:
+            # A connection that broke between two cycles, because libvirtd was
+            # restarted, costs no cycle.
+            if not was_usable:
+                raise
+            return _ask(self.get(left()), question, left())
+
+    def list_domains(self, seconds: float) -> list[Record]:
+        """All running domains with their states. Keeps their objects for later questions."""
+        found = self.ask(answers.list_domains, seconds)
+        self._domains = {record.uuid: domain for record, domain in found}
+        self._listed_by = self._current
+        return [record for record, _ in found]
+
+    def listed(
+        self, records: Iterable[Record], seconds: float
+    ) -> tuple[Connection, list[tuple[Boot, libvirt.virDomain]]]:
+        """The connection, and its objects of those of the domains that it has listed."""
+        left = countdown(seconds)
+        connection = self.get(left())
+        if self._listed_by is not connection:
+            self.list_domains(left())
+            connection = self.get(left())
+        domains = self._domains
+        return connection, [(r.boot, domains[r.uuid]) for r in records if r.uuid in domains]
+
+    def ask_about(
+        self,
+        records: Iterable[Record],
+        question: Callable[[list[tuple[Boot, libvirt.virDomain]]], T],
+        seconds: float,
+    ) -> T:
+        """Ask libvirtd about those of the domains that the connection has listed."""
+        left = countdown(seconds)
+        connection, domains = self.listed(records, left())
+        return _ask(connection, lambda raw: question(domains), left())
+
+
+def _ask(connection: Connection, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
+    """Ask libvirtd for something about all domains. An error is no domain's own."""
+    try:
+        return connection.ask(question, seconds)
+    except (DomainError, WriteRefusedError) as error:
+        raise NoAnswerError(str(error)) from error
