@@ -7,7 +7,7 @@ import pytest
 from ceilometer_memballoon import answers
 from ceilometer_memballoon.record import Hold, Monitor, Outcome
 from tests.unit import recorded
-from tests.unit.test_host import libvirt_error
+from tests.unit.fake_libvirt import libvirt_error
 
 GROUPS = answers.MEMORY_GROUPS
 MONITOR = libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR
