@@ -2,7 +2,6 @@
 """A libvirt connection on which every call has a deadline."""
 
 import contextlib
-import dataclasses
 import weakref
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,7 +9,8 @@ from typing import TypeVar
 from ceilometer_memballoon import keepalive
 from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.boot import ask_boot
-from ceilometer_memballoon.deadline import Call, Calls
+from ceilometer_memballoon.call import Call
+from ceilometer_memballoon.deadline import CallKinds, Calls
 from ceilometer_memballoon.errors import (
     DeadlineError,
     MemballoonError,
@@ -22,22 +22,6 @@ from ceilometer_memballoon.errors import (
 from ceilometer_memballoon.libvirt_errors import connecting_failed, question_failed
 
 T = TypeVar("T")
-
-
-@dataclasses.dataclass(frozen=True)
-class CallKinds:
-    """The calls of one process, by what they wait for.
-
-    daemon: libvirtd alone answers. guests: a QEMU process may have to answer as well.
-    """
-
-    daemon: Calls
-    guests: Calls
-
-    def stop(self) -> None:
-        """Make no further call and wait for none."""
-        self.daemon.stop()
-        self.guests.stop()
 
 
 class Connection:

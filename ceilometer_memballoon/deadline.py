@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run blocking calls and wait for each no longer than its deadline."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
+from ceilometer_memballoon.call import STOPPED, Call
 from ceilometer_memballoon.errors import (
     DeadlineError,
     NoAnswerError,
@@ -15,95 +17,7 @@ from ceilometer_memballoon.errors import (
 
 T = TypeVar("T")
 
-STOPPED = "this process is ending"
 TOO_MANY = "{} calls to libvirt have not returned, so nothing more is asked"
-
-
-class Call(Generic[T]):
-    """A blocking call that runs in a thread of its own. Calls.start() makes it.
-
-    left: the caller has stopped waiting for the result.
-    """
-
-    def __init__(
-        self, calls: "Calls", function: Callable[[], T], late: Callable[[T | None], None]
-    ) -> None:
-        self._calls = calls
-        self._function = function
-        self._late = late
-        self._settled = threading.Event()
-        self._result: T | None = None
-        self._error: Exception | None = None
-        self._returned = False
-        self._begun = time.monotonic()
-        self._ended: float | None = None
-        self.left = False
-
-    @property
-    def returned(self) -> bool:
-        """Whether the function has returned or raised."""
-        return self._returned
-
-    @property
-    def seconds(self) -> float:
-        """How long the call took, or has taken so far."""
-        return (self._ended or time.monotonic()) - self._begun
-
-    def wait(self, seconds: float) -> bool:
-        """Wait at most this long. Return whether the function has returned.
-
-        Raises StoppedError.
-        """
-        self._settled.wait(max(seconds, 0))
-        if not self._returned and self._calls.stopped:
-            self.leave()
-            raise StoppedError(STOPPED)
-        return self._returned
-
-    def result(self) -> T:
-        """Return or raise what the function did. Call it only after it has returned."""
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[return-value]
-
-    def leave(self) -> bool:
-        """Stop waiting, unless the function has returned. Return False if it has.
-
-        When a left function returns, ``late`` is called in its thread with its result,
-        or with None where it raised.
-        """
-        with self._calls.lock:
-            if not self._returned:
-                self.left = True
-            return self.left
-
-    def run(self) -> None:
-        """Call the function. The body of the call's thread."""
-        try:
-            self._result = self._function()
-        except Exception as error:
-            self._error = error
-        # What the function holds is freed here, before the call's connection is closed.
-        del self._function
-        self._ended = time.monotonic()
-        with self._calls.lock:
-            self._returned = True
-            if not self.left:
-                self._calls.under_way.discard(self)
-        self._settled.set()
-        if self.left:
-            self._finish_late()
-
-    def _finish_late(self) -> None:
-        try:
-            self._late(self._result)
-        finally:
-            with self._calls.lock:
-                self._calls.under_way.discard(self)
-
-    def stop(self) -> None:
-        """End the wait for this call."""
-        self._settled.set()
 
 
 class Calls:
@@ -141,7 +55,7 @@ class Calls:
 
         late: called with the result of a call that returns after it was left.
         """
-        call = Call(self, function, late)
+        call = Call(function, late, self.lock, self.under_way.discard)
         with self.lock:
             if self.stopped:
                 raise StoppedError(STOPPED)
@@ -175,6 +89,22 @@ class Calls:
         if left:
             raise DeadlineError(f"no answer within {max(seconds, 0):.3g} s")
         return call.result()
+
+
+@dataclasses.dataclass(frozen=True)
+class CallKinds:
+    """The calls of one process, by what they wait for.
+
+    daemon: libvirtd alone answers. guests: a QEMU process may have to answer as well.
+    """
+
+    daemon: Calls
+    guests: Calls
+
+    def stop(self) -> None:
+        """Make no further call and wait for none."""
+        self.daemon.stop()
+        self.guests.stop()
 
 
 def countdown(seconds: float) -> Callable[[], float]:

@@ -10,8 +10,8 @@ from oslo_config import cfg
 
 from ceilometer_memballoon import answers
 from ceilometer_memballoon.binding import libvirt
-from ceilometer_memballoon.connection import CallKinds, connect
-from ceilometer_memballoon.deadline import Calls, countdown
+from ceilometer_memballoon.connection import connect
+from ceilometer_memballoon.deadline import CallKinds, Calls, countdown
 from ceilometer_memballoon.errors import DomainError, WriteRefusedError
 from ceilometer_memballoon.pending_read import Read
 from ceilometer_memballoon.read_connection import ReadConnection

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A read of several domains that is under way, and the connection that it uses."""
 
+from ceilometer_memballoon.call import Call
 from ceilometer_memballoon.connection import Connection
-from ceilometer_memballoon.deadline import Call
 from ceilometer_memballoon.record import Record
 
 

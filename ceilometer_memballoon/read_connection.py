@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from ceilometer_memballoon import answers
 from ceilometer_memballoon.binding import libvirt
-from ceilometer_memballoon.connection import CallKinds, Connection, connect
-from ceilometer_memballoon.deadline import countdown
+from ceilometer_memballoon.connection import Connection, connect
+from ceilometer_memballoon.deadline import CallKinds, countdown
 from ceilometer_memballoon.errors import (
     DomainError,
     NoAnswerError,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to libvirt that are stand-ins."""
+"""Calls that get stuck, and connections to libvirt that are stand-ins."""
 
 import threading
 
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def release():
-    """What stuck connections wait for."""
+    """What stuck calls wait for; set at the end, so that no thread outlives its test."""
     event = threading.Event()
     yield event
     event.set()

@@ -18,14 +18,6 @@ SOON = 0.02
 NEVER = 60
 
 
-@pytest.fixture
-def release():
-    """What stuck calls wait for; set at the end, so that no thread outlives its test."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
 def get_stuck(calls, release, late=lambda result: None):
     with pytest.raises(DeadlineError):
         calls.run(lambda: release.wait(NEVER), SOON, late)
@@ -154,41 +146,6 @@ def test_thread_that_cannot_be_started_takes_no_place(monkeypatch):
 def test_stuck_call_keeps_no_process_from_exiting(release):
     get_stuck(Calls(1), release)
     assert [t for t in threading.enumerate() if not t.daemon] == [threading.main_thread()]
-
-
-def test_started_call_is_waited_for_in_steps(release):
-    call = Calls(1).start(lambda: release.wait(NEVER))
-    assert call.wait(SOON) is False
-    release.set()
-    assert (call.wait(NEVER), call.result()) == (True, True)
-
-
-def test_left_call_that_had_returned_was_not_left():
-    call = Calls(1).start(lambda: 7)
-    call.wait(NEVER)
-    assert (call.leave(), call.left) == (False, False)
-
-
-def test_call_once_left_stays_left(release):
-    late = []
-    call = Calls(1).start(lambda: release.wait(NEVER), late.append)
-    call.leave()
-    release.set()
-    wait_for(lambda: call.returned, 10, "the call's return")
-    assert call.leave() is True
-    assert wait_for(lambda: late, 10, "the late result") == [True]
-
-
-def test_length_of_a_call_stands_still_once_it_has_returned():
-    call = Calls(1).start(lambda: 7)
-    call.wait(NEVER)
-    assert call.seconds == call.seconds
-
-
-def test_length_of_a_call_under_way_grows(release):
-    call = Calls(1).start(lambda: release.wait(NEVER))
-    first = call.seconds
-    assert call.seconds > first
 
 
 def test_stop_ends_the_wait_for_a_call_under_way(release):

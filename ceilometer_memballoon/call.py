@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A blocking call in a thread of its own, which can be waited for, left or stopped."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from ceilometer_memballoon.errors import StoppedError
+
+T = TypeVar("T")
+
+STOPPED = "this process is ending"
+
+
+class Call(Generic[T]):
+    """A blocking call that runs in a thread of its own. Calls.start() makes it.
+
+    left: the caller has stopped waiting for the result.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[], T],
+        late: Callable[[T | None], None],
+        lock: threading.Lock,
+        forget: Callable[["Call[T]"], None],
+    ) -> None:
+        """late: called with the result if it comes after the call was left.
+
+        lock: guards what becomes of the call. forget: called under the lock when nothing
+        of the call is under way any more.
+        """
+        self._function = function
+        self._late = late
+        self._lock = lock
+        self._forget = forget
+        self._settled = threading.Event()
+        self._result: T | None = None
+        self._error: Exception | None = None
+        self._returned = False
+        self._stopped = False
+        self._begun = time.monotonic()
+        self._ended: float | None = None
+        self.left = False
+
+    @property
+    def returned(self) -> bool:
+        """Whether the function has returned or raised."""
+        return self._returned
+
+    @property
+    def seconds(self) -> float:
+        """How long the call took, or has taken so far."""
+        return (self._ended or time.monotonic()) - self._begun
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most this long. Return whether the function has returned.
+
+        Raises StoppedError.
+        """
+        self._settled.wait(max(seconds, 0))
+        if not self._returned and self._stopped:
+            self.leave()
+            raise StoppedError(STOPPED)
+        return self._returned
+
+    def result(self) -> T:
+        """Return or raise what the function did. Call it only after it has returned."""
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]
+
+    def leave(self) -> bool:
+        """Stop waiting, unless the function has returned. Return False if it has.
+
+        When a left function returns, ``late`` is called in its thread with its result,
+        or with None where it raised.
+        """
+        with self._lock:
+            if not self._returned:
+                self.left = True
+            return self.left
+
+    def run(self) -> None:
+        """Call the function. The body of the call's thread."""
+        try:
+            self._result = self._function()
+        except Exception as error:
+            self._error = error
+        # What the function holds is freed here, before the call's connection is closed.
+        del self._function
+        self._ended = time.monotonic()
+        with self._lock:
+            self._returned = True
+            if not self.left:
+                self._forget(self)
+        self._settled.set()
+        if self.left:
+            self._finish_late()
+
+    def _finish_late(self) -> None:
+        try:
+            self._late(self._result)
+        finally:
+            with self._lock:
+                self._forget(self)
+
+    def stop(self) -> None:
+        """End the wait for this call."""
+        self._stopped = True
+        self._settled.set()

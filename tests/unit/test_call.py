@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A call that is waited for in steps, and left, on real threads."""
+
+from ceilometer_memballoon.deadline import Calls
+from tests.lab.waiting import wait_for
+
+SOON = 0.02
+NEVER = 60
+
+
+def test_started_call_is_waited_for_in_steps(release):
+    call = Calls(1).start(lambda: release.wait(NEVER))
+    assert call.wait(SOON) is False
+    release.set()
+    assert (call.wait(NEVER), call.result()) == (True, True)
+
+
+def test_left_call_that_had_returned_was_not_left():
+    call = Calls(1).start(lambda: 7)
+    call.wait(NEVER)
+    assert (call.leave(), call.left) == (False, False)
+
+
+def test_call_once_left_stays_left(release):
+    late = []
+    call = Calls(1).start(lambda: release.wait(NEVER), late.append)
+    call.leave()
+    release.set()
+    wait_for(lambda: call.returned, 10, "the call's return")
+    assert call.leave() is True
+    assert wait_for(lambda: late, 10, "the late result") == [True]
+
+
+def test_length_of_a_call_stands_still_once_it_has_returned():
+    call = Calls(1).start(lambda: 7)
+    call.wait(NEVER)
+    assert call.seconds == call.seconds
+
+
+def test_length_of_a_call_under_way_grows(release):
+    call = Calls(1).start(lambda: release.wait(NEVER))
+    first = call.seconds
+    assert call.seconds > first
