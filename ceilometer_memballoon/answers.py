@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import Any
 
+from ceilometer_memballoon import other_drivers
 from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.record import Boot, Hold, Monitor, Outcome, Record
 
@@ -31,8 +32,6 @@ MONITOR_BROKEN = (
     libvirt.VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR,
 )
 
-Answer = tuple[libvirt.virDomain, dict[str, Any]]
-
 
 def list_domains(
     connection: libvirt.virConnect, kind: int = ACTIVE
@@ -43,7 +42,7 @@ def list_domains(
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
-        answers = _list_without_stats(connection, kind)
+        answers = other_drivers.list_domains(connection, kind)
     return [(_record(domain, fields, Outcome.NOT_ASKED), domain) for domain, fields in answers]
 
 
@@ -63,7 +62,7 @@ def read(
         if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
         wanted = {domain.UUIDString() for domain in domains}
-        listed = _list_without_stats(connection, ACTIVE)
+        listed = other_drivers.list_domains(connection, ACTIVE)
         answers = [(domain, fields) for domain, fields in listed if domain.UUIDString() in wanted]
     # A domain that has ended has no id.
     return [_read_record(domain, fields, groups) for domain, fields in answers if domain.ID() >= 0]
@@ -115,40 +114,14 @@ def has_job(domain: libvirt.virDomain) -> bool:
         raise
 
 
-def _list_without_stats(connection: libvirt.virConnect, kind: int) -> list[Answer]:
-    # For drivers without bulk statistics, such as lxc. The flags of both calls are equal.
-    domains = connection.listAllDomains(kind)
-    return [(domain, _state_fields(domain)) for domain in domains]
-
-
-def _state_fields(domain: libvirt.virDomain) -> dict[str, Any]:
-    with contextlib.suppress(libvirt.libvirtError):
-        state, reason = domain.state()
-        return {"state.state": state, "state.reason": reason}
-    return {}
-
-
 def _read_record(domain: libvirt.virDomain, fields: dict[str, Any], groups: int) -> Record:
     balloon = {name for name in fields if name.startswith("balloon.")}
     if groups & libvirt.VIR_DOMAIN_STATS_BALLOON:
         if balloon and balloon <= BUSY_FIELDS:
             return _record(domain, fields, Outcome.BUSY)
         if not balloon:
-            fields = fields | _memory_fields(domain)
+            fields = fields | other_drivers.memory_fields(domain)
     return _record(domain, fields, Outcome.READ)
-
-
-def _memory_fields(domain: libvirt.virDomain) -> dict[str, int]:
-    # For drivers whose bulk call has no balloon fields: libvirt's test driver, lxc, libxl.
-    try:
-        stats = {**domain.memoryStats(), "maximum": domain.maxMemory()}
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
-            raise
-        return {}
-    if "actual" in stats:
-        stats["current"] = stats.pop("actual")
-    return {f"balloon.{name}": value for name, value in stats.items()}
 
 
 def _record(domain: libvirt.virDomain, fields: dict[str, Any], outcome: Outcome) -> Record:
