@@ -7,12 +7,11 @@ import threading
 from typing import Any
 
 from ceilometer.compute.discovery import InstanceDiscovery
-from lxml import etree
 from oslo_config import cfg
 from oslo_log import log
 
 from ceilometer_memballoon import node, opts
-from ceilometer_memballoon.binding import libvirt
+from ceilometer_memballoon.listed_domain import ListedDomain
 from ceilometer_memballoon.live_xml import LiveXml
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.record import Record
@@ -23,8 +22,6 @@ LOG = log.getLogger(__name__)
 NAME = "memballoon_instances"
 #: The method that it takes over. The others ask Nova, not libvirt.
 METHOD = "libvirt_metadata"
-#: The prefix of the namespace of Nova's metadata; a version follows.
-NOVA = "http://openstack.org/xmlns/libvirt/nova/"
 
 #: What the log's messages may be about, besides instances.
 LIBVIRT = "libvirt"
@@ -57,7 +54,7 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
         self._discovering = threading.Lock()
 
     @property
-    def connection(self) -> "ListedDomain | None":
+    def connection(self) -> ListedDomain | None:
         """What answers Ceilometer's code in place of a connection."""
         return self._domain
 
@@ -115,62 +112,12 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
         return self._make(manager, record, xml, domain) or before
 
     def _make(
-        self, manager: Any, record: Record, xml: LiveXml, domain: "ListedDomain"
+        self, manager: Any, record: Record, xml: LiveXml, domain: ListedDomain
     ) -> Listed | None:
         self._domain = domain
         instances = self.discover_libvirt_polling(manager)
         self._problems.clear(record.uuid)
         return Listed(record, xml, instances[0]) if instances else None
-
-
-class ListedDomain:
-    """A domain, and a connection that lists it alone, as Ceilometer's discovery asks them."""
-
-    def __init__(self, record: Record, identity: str) -> None:
-        """identity: a domain element with the metadata and the os element."""
-        self._record = record
-        self._identity = identity
-        metadata = etree.fromstring(identity).find("./metadata")
-        self._metadata = [] if metadata is None else list(metadata)
-
-    @property
-    def is_nova(self) -> bool:
-        """Whether it has Nova metadata."""
-        return any(_namespace(element).startswith(NOVA) for element in self._metadata)
-
-    def listAllDomains(self, flags: int = 0) -> "list[ListedDomain]":  # noqa: N802
-        """List the domain."""
-        return [self]
-
-    def UUIDString(self) -> str:  # noqa: N802
-        """The domain's uuid."""
-        return self._record.uuid
-
-    def name(self) -> str:
-        """The domain's name."""
-        return self._record.name
-
-    def state(self, flags: int = 0) -> list[int]:
-        """The domain's state and its reason."""
-        return [self._record.state, self._record.state_reason]
-
-    def XMLDesc(self, flags: int = 0) -> str:  # noqa: N802
-        """The XML, as far as the discovery needs it."""
-        return self._identity
-
-    def metadata(self, kind: int, uri: str, flags: int = 0) -> str:
-        """The element of that namespace, which its elements lose, as libvirt returns it."""
-        for element in self._metadata:
-            if _namespace(element) == uri:
-                for part in element.iter(f"{{{uri}}}*"):
-                    part.tag = etree.QName(part).localname
-                etree.cleanup_namespaces(element)
-                return str(etree.tostring(element, encoding="unicode", with_tail=False))
-        raise libvirt.libvirtError("there is no such metadata")
-
-
-def _namespace(element: etree._Element) -> str:
-    return etree.QName(element).namespace or "" if isinstance(element.tag, str) else ""
 
 
 def _is_same(before: Record, now: Record) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from ceilometer_memballoon.errors import DomainError, DomainGoneError
 from ceilometer_memballoon.record import Boot, Record
-from ceilometer_memballoon.stand_in import BlockInfo
+from ceilometer_memballoon.snapshot_domain import BlockInfo
 
 #: Seconds after which a disk is asked again although its bulk statistics are the same.
 REFRESH_SECONDS = 600.0

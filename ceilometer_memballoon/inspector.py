@@ -3,33 +3,25 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from ceilometer.compute.virt import inspector as virt_inspector
-from ceilometer.compute.virt.libvirt.inspector import LibvirtInspector
 from oslo_config import cfg
 
 from ceilometer_memballoon.disk_sizes import DiskSizes
 from ceilometer_memballoon.errors import NoAnswerError
 from ceilometer_memballoon.groups import Question
+from ceilometer_memballoon.instance_stats import PERF_FIELDS, ReadStats
 from ceilometer_memballoon.live_xml import Device
 from ceilometer_memballoon.node import Node
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.record import Record
-from ceilometer_memballoon.stand_in import SnapshotDomain
+from ceilometer_memballoon.snapshot_domain import SnapshotDomain
+from ceilometer_memballoon.stock_inspector import StockInspector
 
 #: What the log's messages may be about.
 LIBVIRT = "libvirt"
-
-#: The attributes of InstanceStats that come from perf events, and libvirt's names.
-PERF_FIELDS = {
-    "cpu_cycles": "perf.cpu_cycles",
-    "instructions": "perf.instructions",
-    "cache_references": "perf.cache_references",
-    "cache_misses": "perf.cache_misses",
-}
-
 
 #: A statistic that a device has if its counters are there, and one that a disk has if there
 #: is something in it.
@@ -56,7 +48,7 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         # The last counters of each interface, from which its deltas are made.
         self._deltas: dict[str, Any] = {}
 
-    def inspect_instance(self, instance: Any, duration: Any = None) -> "ReadStats":
+    def inspect_instance(self, instance: Any, duration: Any = None) -> ReadStats:
         """State, processors and memory; without those that are not known."""
         record = self._record(Question.INSTANCE, instance)
         domain = SnapshotDomain(record, self._node.memory(record))
@@ -92,7 +84,7 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         domain = SnapshotDomain(record, {}, sized, sizes.get)
         yield from self._stock(domain).inspect_disk_info(instance, duration)
 
-    def _stock(self, domain: SnapshotDomain) -> "StockInspector":
+    def _stock(self, domain: SnapshotDomain) -> StockInspector:
         return StockInspector(self.conf, domain, self._deltas)
 
     def _record(self, question: Question, instance: Any, *, stopped: bool = True) -> Record:
@@ -128,44 +120,6 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         """The counters of perf events; None where the domain does not count them."""
         fields = self._record(Question.PERF, instance, stopped=False).fields
         return {name: fields.get(field) for name, field in PERF_FIELDS.items()}
-
-
-class StockInspector(LibvirtInspector):  # type: ignore[misc]
-    """Ceilometer's own inspector, which asks a snapshot instead of libvirt."""
-
-    def __init__(self, conf: cfg.ConfigOpts, domain: SnapshotDomain, deltas: dict[str, Any]):
-        # Not LibvirtInspector's own constructor: it connects.
-        virt_inspector.Inspector.__init__(self, conf)
-        self._domain = domain
-        self.cache = deltas
-
-    @property
-    def connection(self) -> SnapshotDomain:
-        """What answers in place of a connection."""
-        return self._domain
-
-    def _lookup_by_uuid(self, instance: Any) -> SnapshotDomain:
-        return self._domain
-
-
-class ReadStats(virt_inspector.InstanceStats):  # type: ignore[misc]
-    """Statistics of an instance. One that is missing raises InstanceNotFoundException.
-
-    Ceilometer's pollsters log that at DEBUG, and a None as a warning in every cycle. Perf
-    events are read when they are asked for.
-    """
-
-    def __init__(self, stats: Any, perf: Callable[[], Mapping[str, Any]]) -> None:
-        self.__dict__.update({k: v for k, v in vars(stats).items() if v is not None})
-        self.__dict__["_perf"] = perf
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in self.fields:
-            raise AttributeError(name)
-        value = self._perf()[name] if name in PERF_FIELDS else None
-        if value is None:
-            raise virt_inspector.InstanceNotFoundException(f"there is no {name}")
-        return value
 
 
 def _known(record: Record) -> set[str]:

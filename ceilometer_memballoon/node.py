@@ -13,11 +13,12 @@ from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.errors import NoAnswerError
 from ceilometer_memballoon.groups import STOPPED_GROUPS, Question
 from ceilometer_memballoon.host import Host
-from ceilometer_memballoon.live_xml import LiveXml, LiveXmls
+from ceilometer_memballoon.live_xml import LiveXml
 from ceilometer_memballoon.reader import Snapshot
 from ceilometer_memballoon.record import Record
+from ceilometer_memballoon.snapshot_domain import BlockInfo
 from ceilometer_memballoon.snapshots import ALL, Snapshots
-from ceilometer_memballoon.stand_in import BlockInfo
+from ceilometer_memballoon.xml_cache import XmlCache
 
 #: Seconds that one question about one domain may take. Healthy ones take milliseconds.
 CALL_SECONDS = 1.0
@@ -44,7 +45,7 @@ class Node:
         self._timeout = timeout
         self._monotonic = monotonic
         self._stopped = Snapshots(self._read_stopped, collector.longest_cycle, monotonic)
-        self._xmls = LiveXmls(self._read_xml, monotonic)
+        self._xmls = XmlCache(self._read_xml, monotonic)
         self._read_ended: float | None = None
         self._left = timeout * CALLS_SHARE
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for libvirt's domain and connection that answer from what has been read.
+"""A stand-in for libvirt that answers Ceilometer's inspector from what has been read.
 
-Ceilometer's own code is run on them, so that what it makes of libvirt's answers is the
+Ceilometer's own code is run on it, so that what it makes of libvirt's answers is the
 same in each of its releases. No method asks libvirt.
 """
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ceilometer's statistics of an instance, with those missing that were not read."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ceilometer.compute.virt import inspector as virt_inspector
+
+#: The attributes of InstanceStats that come from perf events, and libvirt's names.
+PERF_FIELDS = {
+    "cpu_cycles": "perf.cpu_cycles",
+    "instructions": "perf.instructions",
+    "cache_references": "perf.cache_references",
+    "cache_misses": "perf.cache_misses",
+}
+
+
+class ReadStats(virt_inspector.InstanceStats):  # type: ignore[misc]
+    """Statistics of an instance. One that is missing raises InstanceNotFoundException.
+
+    Ceilometer's pollsters log that at DEBUG, and a None as a warning in every cycle. Perf
+    events are read when they are asked for.
+    """
+
+    def __init__(self, stats: Any, perf: Callable[[], Mapping[str, Any]]) -> None:
+        self.__dict__.update({k: v for k, v in vars(stats).items() if v is not None})
+        self.__dict__["_perf"] = perf
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.fields:
+            raise AttributeError(name)
+        value = self._perf()[name] if name in PERF_FIELDS else None
+        if value is None:
+            raise virt_inspector.InstanceNotFoundException(f"there is no {name}")
+        return value
