@@ -6,7 +6,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from ceilometer_memballoon.errors import NoAnswerError
 from ceilometer_memballoon.groups import Question
@@ -17,16 +17,7 @@ MOST_AGE = 2.0
 #: In place of an instance's uuid: all instances.
 ALL = ""
 
-
-class HasGroups(Protocol):
-    """A snapshot. groups: the VIR_DOMAIN_STATS_* flags that it was read with."""
-
-    @property
-    def groups(self) -> int:
-        """The flags."""
-
-
-S = TypeVar("S", bound=HasGroups)
+S = TypeVar("S")
 
 
 @dataclasses.dataclass

@@ -83,15 +83,11 @@ def read_configuration(words: Words) -> Configuration:
     Raises ConfigurationError.
     """
     conf = AgentOpts()
-    root = logging.getLogger()
-    handlers = list(root.handlers)
+    handlers = list(logging.root.handlers)
     try:
         service.prepare_service([AGENT, *(word for pair in words for word in pair)], conf=conf)
         opts.register(conf)
-        for group, options in opts.list_opts():
-            for option in options:
-                # An invalid value raises when it is read.
-                conf[group][option.dest]
+        _read_all_options(conf)
     except cfg.ConfigFilesPermissionDeniedError as error:
         raise ConfigurationError(
             f"No configuration was read: user {config_files.username()} may not read "
@@ -102,6 +98,13 @@ def read_configuration(words: Words) -> Configuration:
         raise ConfigurationError(f"{config_files.one_line(error)}; see --config-file") from error
     finally:
         # oslo.log has put the agent's handlers in the place of cliff's.
-        root.handlers[:] = handlers
+        logging.root.handlers[:] = handlers
     files, folders = config_files.found(words, PROJECT, AGENT)
     return Configuration(conf, files, config_files.unreadable(folders))
+
+
+def _read_all_options(conf: AgentOpts) -> None:
+    # An invalid value raises when it is read.
+    for group, options in opts.list_opts():
+        for option in options:
+            conf[group][option.dest]

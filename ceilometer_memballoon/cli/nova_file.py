@@ -38,20 +38,11 @@ def read_period(paths: list[str]) -> NovaPeriod:
 
     paths: files and folders; where empty, those that nova-compute finds. Raises FileError.
     """
-    words = [word for path in paths for word in (_option(path), path)]
     if not paths and not _is_there():
         raise FileError("Nova's configuration was not found on this node")
     conf = cfg.ConfigOpts()
     try:
-        conf(
-            words,
-            project=PROJECT,
-            prog=PROGRAM,
-            use_env=False,
-            # None for where oslo.config looks.
-            default_config_files=[] if paths else None,
-            default_config_dirs=[] if paths else None,
-        )
+        _parse(conf, paths)
         conf.register_opts(opts.LIBVIRT_OPTS, group="libvirt")
         found = conf.get_location(PERIOD, "libvirt")
         is_set = found is not None and found.location.is_user_controlled
@@ -60,6 +51,18 @@ def read_period(paths: list[str]) -> NovaPeriod:
         # Not only cfg.Error: folders, binary files and other encodings raise Python's own.
         raise FileError(f"Nova's configuration cannot be read: {one_line(error)}") from error
     return NovaPeriod(value, str(found.detail) if is_set else "default")
+
+
+def _parse(conf: cfg.ConfigOpts, paths: list[str]) -> None:
+    conf(
+        [word for path in paths for word in (_option(path), path)],
+        project=PROJECT,
+        prog=PROGRAM,
+        use_env=False,
+        # None for where oslo.config looks.
+        default_config_files=[] if paths else None,
+        default_config_dirs=[] if paths else None,
+    )
 
 
 def _option(path: str) -> str:
