@@ -2,7 +2,6 @@
 """Open connections to libvirt that notice when their other end is silent."""
 
 import contextlib
-import functools
 import threading
 import urllib.parse
 
@@ -14,11 +13,36 @@ KEEPALIVE_INTERVAL = 5
 KEEPALIVE_COUNT = 3
 
 
+class EventLoop:
+    """libvirt's event loop. A process has one at most, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._runs = False
+        self._starting = threading.Lock()
+
+    def start(self) -> None:
+        """Start it, unless it runs. Several threads may open their first connection at once."""
+        # libvirt sends and answers keepalive messages only where an event loop runs, and
+        # wants it registered before the first connection (virConnectSetKeepAlive).
+        with self._starting:
+            if not self._runs:
+                libvirt.virEventRegisterDefaultImpl()
+                threading.Thread(target=self._run, daemon=True).start()
+                self._runs = True
+
+    def _run(self) -> None:
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+
+EVENT_LOOP = EventLoop()
+
+
 def open_connection(uri: str, *, writable: bool) -> libvirt.virConnect:
     """Open a connection. A remote one notices by keepalive that its other end is silent."""
     is_remote = _is_remote(uri)
     if is_remote:
-        _run_event_loop()
+        EVENT_LOOP.start()
     raw = libvirt.open(uri) if writable else libvirt.openReadOnly(uri)
     if is_remote:
         # Some drivers and old servers know no keepalive.
@@ -32,16 +56,3 @@ def _is_remote(uri: str) -> bool:
     parts = urllib.parse.urlsplit(uri)
     transport = parts.scheme.partition("+")[2]
     return bool(parts.hostname) or transport not in ("", "unix")
-
-
-@functools.cache
-def _run_event_loop() -> None:
-    # libvirt sends and answers keepalive messages only where an event loop runs, and
-    # wants it registered before the first connection (virConnectSetKeepAlive).
-    libvirt.virEventRegisterDefaultImpl()
-
-    def run() -> None:
-        while True:
-            libvirt.virEventRunDefaultImpl()
-
-    threading.Thread(target=run, daemon=True).start()

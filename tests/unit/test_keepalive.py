@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which connections notice by keepalive that their other end is silent."""
 
+import threading
+
 import libvirt
 import pytest
 
-from ceilometer_memballoon import keepalive
-from ceilometer_memballoon.keepalive import open_connection
+from ceilometer_memballoon.keepalive import EventLoop, open_connection
 
 
 class FakeConnection:
@@ -23,7 +24,7 @@ class FakeConnection:
 def loops(monkeypatch):
     """How often the event loop was asked for."""
     begun = []
-    monkeypatch.setattr(keepalive, "_run_event_loop", lambda: begun.append(1))
+    monkeypatch.setattr(EventLoop, "start", lambda loop: begun.append(1))
     return begun
 
 
@@ -65,3 +66,46 @@ def test_other_end_without_keepalive_is_connected_all_the_same(monkeypatch, loop
     opened = FakeConnection(libvirt.libvirtError("not supported"))
     monkeypatch.setattr(libvirt, "openReadOnly", lambda uri: opened)
     assert open_connection("esx://node/", writable=False) is opened
+
+
+def test_event_loop_is_registered_once_for_two_threads_and_before_either_goes_on(monkeypatch):
+    registered, second_enters = [], threading.Event()
+
+    def register():
+        if registered:
+            second_enters.set()
+        # Time for the other thread to come in, which it must not.
+        second_enters.wait(0.1)
+        registered.append(1)
+
+    monkeypatch.setattr(libvirt, "virEventRegisterDefaultImpl", register)
+    monkeypatch.setattr(EventLoop, "_run", lambda loop: None)
+    loop, seen = EventLoop(), []
+
+    def connect():
+        loop.start()
+        seen.append(len(registered))
+
+    threads = [threading.Thread(target=connect) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (registered, seen) == ([1], [1, 1])
+
+
+def test_event_loop_that_cannot_be_registered_is_tried_again(monkeypatch):
+    answers = [libvirt.libvirtError("failed"), None]
+
+    def register():
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(libvirt, "virEventRegisterDefaultImpl", register)
+    monkeypatch.setattr(EventLoop, "_run", lambda loop: None)
+    loop = EventLoop()
+    with pytest.raises(libvirt.libvirtError):
+        loop.start()
+    loop.start()
+    assert answers == []
