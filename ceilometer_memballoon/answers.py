@@ -2,7 +2,7 @@
 """Single questions to libvirt, and its answers as records. Nothing here has a deadline."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ceilometer_memballoon import other_drivers
@@ -78,27 +78,30 @@ def read_stopped(connection: libvirt.virConnect, groups: int) -> list[Record]:
     return [_record(domain, fields, Outcome.READ) for domain, fields in answers]
 
 
-def monitors(domains: Iterable[tuple[Boot, libvirt.virDomain]]) -> dict[Boot, Monitor]:
-    """What holds each domain; without those of which libvirt cannot tell."""
-    found = {}
+def monitors(
+    domains: Iterable[tuple[Boot, libvirt.virDomain]],
+) -> Iterator[tuple[Boot, Monitor]]:
+    """What holds each domain, one after the other."""
     for boot, domain in domains:
-        with contextlib.suppress(libvirt.libvirtError):
+        try:
             state, details, milliseconds = domain.controlInfo()
-            broken = (state, details) == MONITOR_BROKEN
-            # Between two monitor commands of a job the state is an 'internal' error.
-            hold = Hold.BROKEN if broken else HOLDS.get(state, Hold.JOB)
-            found[boot] = Monitor(hold, milliseconds / 1000)
-    return found
+        except libvirt.libvirtError:
+            yield boot, Monitor(Hold.UNKNOWN, 0)
+            continue
+        broken = (state, details) == MONITOR_BROKEN
+        # Between two monitor commands of a job the state is an 'internal' error.
+        hold = Hold.BROKEN if broken else HOLDS.get(state, Hold.JOB)
+        yield boot, Monitor(hold, milliseconds / 1000)
 
 
-def nova_metadata(domains: Iterable[tuple[Boot, libvirt.virDomain]]) -> dict[Boot, str]:
-    """Nova's metadata of each domain that has them, as XML."""
-    found = {}
+def nova_metadata(
+    domains: Iterable[tuple[Boot, libvirt.virDomain]],
+) -> Iterator[tuple[Boot, str]]:
+    """Nova's metadata of each domain that has them, as XML, one after the other."""
     for boot, domain in domains:
         with contextlib.suppress(libvirt.libvirtError):
             kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
-            found[boot] = domain.metadata(kind, NOVA_NAMESPACE, 0)
-    return found
+            yield boot, domain.metadata(kind, NOVA_NAMESPACE, 0)
 
 
 def has_job(domain: libvirt.virDomain) -> bool:

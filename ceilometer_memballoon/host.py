@@ -91,16 +91,16 @@ class Host:
     def monitors(self, records: Iterable[Record], seconds: float) -> dict[Boot, Monitor]:
         """What holds each of these domains. Takes no job and asks no QEMU.
 
-        A domain is left out if libvirt cannot tell.
+        A domain is left out if libvirt did not come to it in time.
         """
-        return self._connection.ask_about(records, answers.monitors, seconds)
+        return self._connection.ask_each(records, answers.monitors, seconds)
 
     def nova_metadata(self, records: Iterable[Record], seconds: float) -> dict[Boot, str]:
         """Nova's part of each domain's XML. Takes no job and asks no QEMU.
 
-        A domain without Nova's metadata is left out.
+        A domain is left out if it has no metadata of Nova's, or as in monitors().
         """
-        return self._connection.ask_about(records, answers.nova_metadata, seconds)
+        return self._connection.ask_each(records, answers.nova_metadata, seconds)
 
     def live_xml(self, record: Record, seconds: float) -> str:
         """The domain's live XML. Ask it only of a domain that was just read.

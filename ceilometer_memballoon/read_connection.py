@@ -2,7 +2,7 @@
 """The one read-only connection of a host, and libvirt's objects of the domains on it."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from ceilometer_memballoon import answers
@@ -10,8 +10,10 @@ from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.connection import Connection, connect
 from ceilometer_memballoon.deadline import CallKinds, countdown
 from ceilometer_memballoon.errors import (
+    DeadlineError,
     DomainError,
     NoAnswerError,
+    StoppedError,
     UnreachableError,
     WriteRefusedError,
 )
@@ -96,16 +98,27 @@ class ReadConnection:
         domains = self._domains
         return connection, [(r.boot, domains[r.uuid]) for r in records if r.uuid in domains]
 
-    def ask_about(
+    def ask_each(
         self,
         records: Iterable[Record],
-        question: Callable[[list[tuple[Boot, libvirt.virDomain]]], T],
+        question: Callable[[list[tuple[Boot, libvirt.virDomain]]], Iterator[tuple[Boot, T]]],
         seconds: float,
-    ) -> T:
-        """Ask libvirtd about those of the domains that the connection has listed."""
+    ) -> dict[Boot, T]:
+        """Ask libvirtd about one of the listed domains after the other.
+
+        Returns the answers that come in time, and raises DeadlineError if none does.
+        """
         left = countdown(seconds)
         connection, domains = self.listed(records, left())
-        return _ask(connection, lambda raw: question(domains), left())
+        found: dict[Boot, T] = {}
+        try:
+            # Each answer is there as soon as it comes.
+            _ask(connection, lambda raw: found.update(question(domains)), left())
+        except DeadlineError as error:
+            if isinstance(error, StoppedError) or not found:
+                raise
+        # A late call goes on to fill the other one.
+        return found.copy()
 
 
 def _ask(connection: Connection, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:

@@ -74,6 +74,7 @@ class Hold(enum.Enum):
     JOB = enum.auto()  #: another job
     MONITOR = enum.auto()  #: a command that QEMU has not answered
     BROKEN = enum.auto()  #: libvirt has lost its connection to QEMU
+    UNKNOWN = enum.auto()  #: libvirt cannot tell
 
 
 @dataclasses.dataclass(frozen=True)

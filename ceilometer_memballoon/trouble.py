@@ -86,8 +86,8 @@ class Trouble:
         broken = {boot for boot, m in monitors.items() if m.hold is Hold.BROKEN}
         halted = self._processes.halted(r.uuid for r in records if r.boot not in occupied)
         hung = occupied | broken | {r.boot for r in records if r.uuid in halted}
-        # Of the other domains nothing new is known.
-        examined = {record.boot for record in records}
+        # Of the other domains nothing new is known, also if libvirt was too slow for them.
+        examined = monitors.keys()
         self.occupied = self.occupied - examined | occupied
         self.hung = self.hung - examined | hung
 
@@ -134,7 +134,8 @@ class Trouble:
         stuck there again.
         """
         occupied = {boot for boot, monitor in monitors.items() if monitor.hold is Hold.MONITOR}
-        answered = monitors.keys() - occupied
+        unknown = {boot for boot, monitor in monitors.items() if monitor.hold is Hold.UNKNOWN}
+        answered = monitors.keys() - occupied - unknown
         for read in self.parked:
             self.parked[read] -= answered
         known = {boot for boots in self.parked.values() for boot in boots}

@@ -24,12 +24,17 @@ def libvirt_error(code, errno=0):
 
 
 class FakeDomain:
-    """One domain. ids: what ID() gives in turn; error: what any question raises."""
+    """One domain. ids: what ID() gives in turn; error: what any question raises.
 
-    def __init__(self, uuid="a", ids=(1,), error=None):
+    stuck: the event that a question about its monitor waits for. asked: set by that question.
+    """
+
+    def __init__(self, uuid="a", ids=(1,), error=None, stuck=None, asked=None):
         self.uuid = uuid
         self.ids = list(ids)
         self.error = error
+        self.stuck = stuck
+        self.asked = asked
         self.periods = []
 
     def ID(self):  # noqa: N802
@@ -52,6 +57,10 @@ class FakeDomain:
         return [0]
 
     def controlInfo(self):  # noqa: N802
+        if self.stuck is not None:
+            if self.asked is not None:
+                self.asked.set()
+            self.stuck.wait(60)
         return (libvirt.VIR_DOMAIN_CONTROL_OCCUPIED, 0, 1500)
 
     def setMemoryStatsPeriod(self, period, flags):  # noqa: N802

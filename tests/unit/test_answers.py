@@ -177,13 +177,19 @@ def test_any_other_error_is_raised(ask):
 )
 def test_what_holds_a_domain_is_what_control_info_says(control, monitor):
     domain = Domain(controlInfo=control)
-    assert answers.monitors([(("a", 1), domain)]) == {("a", 1): monitor}
+    assert dict(answers.monitors([(("a", 1), domain)])) == {("a", 1): monitor}
 
 
-def test_domain_without_control_info_is_left_out():
+def test_what_holds_a_domain_without_control_info_is_unknown():
     broken, well = Domain(controlInfo=UNSUPPORTED), Domain(controlInfo=(0, 0, 0))
-    found = answers.monitors([(("a", 1), broken), (("b", 2), well)])
-    assert list(found) == [("b", 2)]
+    found = dict(answers.monitors([(("a", 1), broken), (("b", 2), well)]))
+    assert [monitor.hold for monitor in found.values()] == [Hold.UNKNOWN, Hold.NOTHING]
+
+
+def test_domain_without_novas_metadata_is_left_out():
+    foreign, novas = Domain(metadata=UNSUPPORTED), Domain(metadata="<instance/>")
+    found = answers.nova_metadata([(("a", 1), foreign), (("b", 2), novas)])
+    assert dict(found) == {("b", 2): "<instance/>"}
 
 
 @pytest.mark.parametrize(

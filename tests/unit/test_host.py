@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the host answers, over stand-ins for its connections."""
 
+import threading
+
 import libvirt
 import pytest
 
-from ceilometer_memballoon.errors import DomainError, StoppedError, UnreachableError
+from ceilometer_memballoon.errors import DeadlineError, DomainError, StoppedError, UnreachableError
 from tests.lab.waiting import wait_for
 from tests.unit.fake_libvirt import (
     BALLOON,
@@ -32,6 +34,35 @@ def test_spare_place_leaves_one_more(opens, release, most, stuck, expected):
 def test_monitors_are_those_of_the_domains(opens):
     opens(FakeConnection(FakeDomain()))
     assert host().monitors([RECORD], TIMEOUT)["a", 1].seconds == 1.5
+
+
+def test_monitors_found_before_the_deadline_are_kept(opens, release):
+    connection = FakeConnection(FakeDomain("a"), FakeDomain("b", stuck=release), FakeDomain("c"))
+    opens(connection)
+    one = host()
+    found = one.monitors(one.list_domains(TIMEOUT), SOON)
+    assert (list(found), one.is_connected) == ([("a", 1)], False)
+    release.set()
+    wait_for(lambda: connection.closed, 10, "the stuck connection's end")
+    assert list(found) == [("a", 1)]
+
+
+def test_monitors_of_which_none_is_found_in_time_are_no_answer(opens, release):
+    opens(FakeConnection(FakeDomain("a", stuck=release), FakeDomain("b")))
+    one = host()
+    records = one.list_domains(TIMEOUT)
+    with pytest.raises(DeadlineError):
+        one.monitors(records, SOON)
+
+
+def test_question_about_monitors_ends_with_the_process(opens, release):
+    asked = threading.Event()
+    opens(FakeConnection(FakeDomain("a"), FakeDomain("b", stuck=release, asked=asked)))
+    one = host()
+    records = one.list_domains(TIMEOUT)
+    threading.Thread(target=lambda: asked.wait(TIMEOUT) and one.stop()).start()
+    with pytest.raises(StoppedError):
+        one.monitors(records, TIMEOUT)
 
 
 def test_monitor_of_an_unknown_domain_is_left_out(opens):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which connections notice by keepalive that their other end is silent."""
 
+import contextlib
 import threading
 
 import libvirt
@@ -69,13 +70,12 @@ def test_other_end_without_keepalive_is_connected_all_the_same(monkeypatch, loop
 
 
 def test_event_loop_is_registered_once_for_two_threads_and_before_either_goes_on(monkeypatch):
-    registered, second_enters = [], threading.Event()
+    registered, both = [], threading.Barrier(2)
 
     def register():
-        if registered:
-            second_enters.set()
-        # Time for the other thread to come in, which it must not.
-        second_enters.wait(0.1)
+        # Waits for the other thread, which must not come.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.1)
         registered.append(1)
 
     monkeypatch.setattr(libvirt, "virEventRegisterDefaultImpl", register)

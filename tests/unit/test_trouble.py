@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of hung guests when libvirt tells only a part."""
+
+from types import SimpleNamespace
+
+from ceilometer_memballoon.record import Hold, Monitor, Record
+from ceilometer_memballoon.trouble import Trouble
+
+HELD = Monitor(Hold.MONITOR, 60)
+FREE = Monitor(Hold.NOTHING, 0)
+A, B = Record("a", 1, "a"), Record("b", 2, "b")
+
+
+def trouble_over(*answers):
+    """Trouble that hears these answers about monitors in turn, each a dict by boot."""
+    left = list(answers)
+    host = SimpleNamespace(monitors=lambda records, seconds: left.pop(0))
+    trouble = Trouble(host, SimpleNamespace(halted=lambda uuids: set()), most_stuck=4)
+    for _ in answers:
+        trouble.examine([A, B], hung_after=1.0, seconds=1.0)
+    return trouble
+
+
+def test_guest_that_libvirt_did_not_come_to_in_time_stays_what_it_was():
+    trouble = trouble_over({A.boot: HELD, B.boot: HELD}, {A.boot: FREE})
+    assert (trouble.hung, trouble.occupied) == ({B.boot}, {B.boot})
+
+
+def test_guest_of_which_libvirt_cannot_tell_is_not_held_to_hang():
+    trouble = trouble_over({A.boot: HELD}, {A.boot: Monitor(Hold.UNKNOWN, 0)})
+    assert (trouble.hung, trouble.occupied) == (set(), set())
