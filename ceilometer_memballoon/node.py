@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from oslo_config import cfg
 
-from ceilometer_memballoon import collector as collector_module
+from ceilometer_memballoon import collector_factory
 from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.errors import NoAnswerError
 from ceilometer_memballoon.groups import STOPPED_GROUPS, Question
@@ -118,7 +118,7 @@ _nodes_lock = threading.Lock()
 
 def shared(conf: cfg.ConfigOpts) -> Node:
     """The one node of all pollsters and discoveries that have this configuration."""
-    collector = collector_module.shared(conf)
+    collector = collector_factory.shared(conf)
     with _nodes_lock:
         if id(collector) not in _nodes:
             made = Node(collector.host, collector, conf.memballoon.libvirt_timeout)

@@ -15,7 +15,7 @@ from oslo_config import cfg
 
 from ceilometer_memballoon import (
     binding,
-    collector,
+    collector_factory,
     discovery,
     isolation,
     opts,
@@ -44,7 +44,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         # This is the agent's main thread, where shutdown can catch SIGTERM. Invalid options
         # are reported on the first poll, because raising here would stop the agent.
         with contextlib.suppress(cfg.Error, ValueError):
-            collector.shared(conf)
+            collector_factory.shared(conf)
             serving.serve(conf)
 
     def setup_environment(self) -> None:
@@ -100,7 +100,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
 
     def _samples(self, cache: dict[str, Any], instances: list[Any]) -> list[sample.Sample]:
         uuids = [instance.id for instance in instances]
-        readings = collector.shared(self.conf).readings(cache, uuids)
+        readings = collector_factory.shared(self.conf).readings(cache, uuids)
         polled = time.monotonic()
         found = (self._sample_of(one, readings.get(one.id), polled) for one in instances)
         return [one for one in found if one is not None]

@@ -6,16 +6,17 @@ import dataclasses
 import logging
 from typing import Any
 
-from ceilometer_memballoon import collector as collectors
+from ceilometer_memballoon import collector_factory
 from ceilometer_memballoon import host as libvirt_host
 from ceilometer_memballoon.binding import MissingBinding, libvirt
 from ceilometer_memballoon.cli.columns import OK
 from ceilometer_memballoon.cli.configuration import Configuration
-from ceilometer_memballoon.collector import Collector, Observation
+from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.domain_xml import name_in_metadata
 from ceilometer_memballoon.errors import CommandError, DomainError, NoAnswerError
 from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.meters import METERS
+from ceilometer_memballoon.observation import Observation
 from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.problem_log import printable
 from ceilometer_memballoon.reading import RunState, run_state
@@ -92,9 +93,9 @@ class Node:
         conf: Any = configuration.conf
         if configuration.problem:
             LOG.warning(configuration.problem)
-        self.rule: PeriodRule = collectors.rule_of(conf)
+        self.rule: PeriodRule = collector_factory.period_rule(conf)
         self.host: Host = libvirt_host.from_conf(conf)
-        self.collector: Collector = collectors.from_conf(conf, self.host)
+        self.collector: Collector = collector_factory.from_conf(conf, self.host)
 
     def close(self) -> None:
         """Close the connection to libvirt."""

@@ -14,10 +14,11 @@ from ceilometer.compute.pollsters import instance_stats
 from ceilometer.polling.manager import AgentManager
 from stevedore import extension
 
-from ceilometer_memballoon import collector, opts, pollsters
+from ceilometer_memballoon import collector_factory, opts, pollsters
 from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.history import History
 from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.judge import Judge
 from ceilometer_memballoon.meters import COMING, METERS
 from ceilometer_memballoon.period_keeper import PeriodKeeper
 from ceilometer_memballoon.period_rule import PeriodRule
@@ -57,14 +58,14 @@ def at_last_update(monkeypatch):
     """The clock stands where the test driver's statistics are fresh."""
     with contextlib.closing(Host(URI, 5.0)) as host:
         processes = QemuProcesses()
+        periods = PeriodKeeper(host, PeriodRule(10))
         then = Collector(
             Reader(host, 5.0, 4, processes),
-            PeriodKeeper(host, PeriodRule(10)),
-            History(0, processes),
+            periods,
+            Judge(periods, History(0, processes), lambda: LAST_UPDATE + 1.0),
             5.0,
-            clock=lambda: LAST_UPDATE + 1.0,
         )
-        monkeypatch.setattr(collector, "shared", lambda conf: then)
+        monkeypatch.setattr(collector_factory, "shared", lambda conf: then)
         yield
 
 
@@ -234,7 +235,7 @@ def test_no_exception_leaves_get_samples(monkeypatch, resident, caplog):
     def fail(conf):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(collector, "shared", fail)
+    monkeypatch.setattr(collector_factory, "shared", fail)
     assert (samples(resident), samples(resident)) == ([], [])
     assert caplog.messages == ["No samples of memory.resident: ZeroDivisionError('a bug')"]
 
@@ -250,7 +251,7 @@ def test_option_without_sense_ends_no_agent_and_is_told(tmp_path, capfd):
 
 def test_pollsters_with_one_configuration_share_one_collector(conf):
     pollsters.memory_usage(conf)
-    assert collector.shared(conf) is collector.shared(conf)
+    assert collector_factory.shared(conf) is collector_factory.shared(conf)
 
 
 def test_domain_that_is_not_novas_keeps_its_period(usage, domain):

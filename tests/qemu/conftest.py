@@ -10,6 +10,7 @@ import pytest
 from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.history import History
 from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.judge import Judge
 from ceilometer_memballoon.period_keeper import PeriodKeeper
 from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.qemu_process import QemuProcesses
@@ -53,12 +54,13 @@ def make_collector(hypervisor: Hypervisor) -> Iterator[Callable[..., Collector]]
             processes = QemuProcesses() if proc else NoProcesses()
             host = Host(uri or hypervisor.uri, timeout, most_stuck)
             hosts.enter_context(contextlib.closing(host))
+            periods = PeriodKeeper(host, rule or PeriodRule(period))
+            history = History(boot_seconds, processes)
             return Collector(
                 Reader(host, timeout, most_stuck, processes),
-                PeriodKeeper(host, rule or PeriodRule(period)),
-                History(boot_seconds, processes),
+                periods,
+                Judge(periods, history, lambda: time.time() + ahead),
                 timeout,
-                clock=lambda: time.time() + ahead,
             )
 
         yield make

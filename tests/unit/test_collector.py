@@ -5,10 +5,7 @@ import logging
 import threading
 
 import pytest
-from oslo_config import cfg
 
-from ceilometer_memballoon import collector as collector_module
-from ceilometer_memballoon import opts
 from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.errors import (
     DeadlineError,
@@ -17,56 +14,20 @@ from ceilometer_memballoon.errors import (
     WriteRefusedError,
 )
 from ceilometer_memballoon.history import History
-from ceilometer_memballoon.host import Host
+from ceilometer_memballoon.judge import Judge
 from ceilometer_memballoon.period_keeper import PeriodKeeper
 from ceilometer_memballoon.period_rule import PeriodRule
-from ceilometer_memballoon.reader import Snapshot
 from ceilometer_memballoon.reasons import Reason
-from ceilometer_memballoon.record import Outcome, Record
+from ceilometer_memballoon.record import Outcome
 from tests.unit import recorded
 from tests.unit.fake_host import Clock
+from tests.unit.fake_reader import FakeReader, record, unread
 from tests.unit.test_history import Processes
 from tests.unit.test_period_keeper import FakeHost, balloon
 
 NOW = recorded.LAST_UPDATE + 5
 RULE = PeriodRule(10)
 TIMEOUT = 5.0
-
-
-def record(uuid, fields=recorded.RUNNING, outcome=Outcome.READ, **changed):
-    return Record(uuid, 1, uuid, outcome=outcome, fields=fields, **changed)
-
-
-def unread(uuid, outcome):
-    return record(uuid, {}, outcome)
-
-
-class FakeReader:
-    """Gives the reads in turn, the last one again and again; errors are raised.
-
-    again: what further reads of a cycle give in turn.
-    """
-
-    def __init__(self, *reads, again=()):
-        self.reads = list(reads)
-        self.again = list(again)
-        self.read_count = 0
-        self.asked_again = []
-
-    def read(self, groups):
-        self.read_count += 1
-        read = self.reads.pop(0) if len(self.reads) > 1 else self.reads[0]
-        return Snapshot({one.uuid: one for one in _give(read)}, groups, 0.0)
-
-    def read_again(self, records, end):
-        self.asked_again.append([one.uuid for one in records])
-        return _give(self.again.pop(0)) if self.again else list(records)
-
-
-def _give(answer):
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 class Node:
@@ -78,14 +39,11 @@ class Node:
         self.reader = FakeReader(*reads, again=again)
         self.host = FakeHost(clock=self.clock)
         self.host.balloons = _Every(balloon(period))
+        periods = PeriodKeeper(self.host, rule, self.clock)
+        history = History(boot_seconds, Processes(**starts))
+        judge = Judge(periods, history, lambda: self.now)
         self.collector = Collector(
-            self.reader,
-            PeriodKeeper(self.host, rule, self.clock),
-            History(boot_seconds, Processes(**starts)),
-            TIMEOUT,
-            clock=lambda: self.now,
-            monotonic=self.clock,
-            pause=self.clock.sleep,
+            self.reader, periods, judge, TIMEOUT, self.clock, self.clock.sleep
         )
 
     def readings(self, instances=()):
@@ -172,26 +130,9 @@ def test_error_reaches_every_pollster_of_the_cycle():
             node.collector.readings(cache, ["a"])
 
 
-@pytest.mark.parametrize(
-    ("outcome", "reason"),
-    [
-        (Outcome.BUSY, Reason.BUSY),
-        (Outcome.NOT_RESPONDING, Reason.NOT_RESPONDING),
-        (Outcome.NOT_ASKED, Reason.NOT_ASKED),
-        (Outcome.FAILED, Reason.READ_ERROR),
-    ],
-)
-def test_guest_that_was_not_read_has_a_reason_and_the_others_are_read(outcome, reason):
-    node = Node([unread("a", outcome), record("b")])
-    assert node.reasons() == {"a": reason, "b": None}
-
-
-@pytest.mark.parametrize("outcome", [Outcome.BUSY, Outcome.NOT_RESPONDING, Outcome.NOT_ASKED])
-def test_age_of_a_guest_that_is_not_read_goes_on(outcome):
-    node = Node([record("a")], [unread("a", outcome)])
-    node.readings()
-    node.wait(60)
-    assert node.readings()["a"].age == 65
+def test_guest_that_was_not_read_costs_no_other_its_reading():
+    node = Node([unread("a", Outcome.BUSY), record("b")])
+    assert node.reasons() == {"a": Reason.BUSY, "b": None}
 
 
 @pytest.mark.parametrize("outcome", [Outcome.BUSY, Outcome.NOT_RESPONDING, Outcome.NOT_ASKED])
@@ -206,13 +147,6 @@ def test_guest_switched_on_is_read_again_until_it_answers():
     node = Node(silent, again=[silent, [record("a")]], period=None)
     assert node.reasons() == {"a": None}
     assert len(node.reader.asked_again) == 2
-
-
-def test_guest_switched_on_in_vain_is_given_up_after_a_second():
-    node = Node([record("a", recorded.NO_DRIVER)], period=None)
-    begun = node.clock()
-    assert node.reasons() == {"a": Reason.NO_GUEST_DRIVER}
-    assert node.clock() - begun == pytest.approx(1.0, abs=0.15)
 
 
 def test_waiting_for_guests_that_were_switched_on_ends_with_the_cycle():
@@ -293,100 +227,25 @@ def test_one_domain_that_raises_costs_no_other_its_sample(error):
     assert (node.reasons(), node.host.written) == ({"a": None, "b": None}, [("b", 10)])
 
 
-def test_guest_that_has_just_booted_is_booting():
-    node = Node([record("a", recorded.NO_DRIVER)], boot_seconds=120, a=NOW - 60)
-    assert node.reasons() == {"a": Reason.BOOTING}
-
-
-def test_guest_that_has_reported_is_not_told_to_load_a_driver_after_its_reboot():
+def test_what_a_cycle_has_read_is_remembered_in_the_next():
     node = Node([record("a")], [record("a", recorded.NO_DRIVER)])
     node.readings()
     node.wait(300)
-    assert node.reasons()["a"] is not Reason.NO_GUEST_DRIVER
+    assert node.reasons() == {"a": Reason.STALE}
 
 
 def test_reason_is_logged_when_it_changes(caplog):
     caplog.set_level(logging.INFO)
-    driverless, running = [record("a", recorded.NO_DRIVER)], [record("a")]
-    node = Node(driverless, driverless, running, running)
+    busy, running = [unread("a", Outcome.BUSY)], [record("a")]
+    node = Node(busy, busy, running, running)
     for _ in range(4):
         node.readings(["a"])
     first, second = caplog.messages
-    assert first.startswith("Instance a: no memory.usage: no guest driver. The guest has")
+    assert first.startswith("Instance a: no memory.usage: busy. ")
     assert second == "Instance a reports its memory again"
-
-
-@pytest.mark.parametrize(
-    ("outcome", "level"),
-    [
-        (Outcome.NOT_ASKED, "DEBUG"),
-        (Outcome.BUSY, "INFO"),
-        (Outcome.NOT_RESPONDING, "WARNING"),
-    ],
-)
-def test_reason_has_a_level(caplog, outcome, level):
-    caplog.set_level(logging.DEBUG)
-    Node([unread("a", outcome)]).readings(["a"])
-    assert [r.levelname for r in caplog.records] == [level]
-
-
-def test_booting_is_nothing_above_debug(caplog):
-    caplog.set_level(logging.DEBUG)
-    node = Node([record("a", recorded.NO_DRIVER)], [record("a")], boot_seconds=120, a=NOW)
-    node.readings(["a"])
-    node.readings(["a"])
-    assert [r.levelname for r in caplog.records] == ["DEBUG", "DEBUG"]
 
 
 def test_domain_that_is_no_instance_is_not_logged(caplog):
     caplog.set_level(logging.DEBUG)
     Node([record("a", recorded.NO_DRIVER)]).readings([])
     assert caplog.messages == []
-
-
-def test_healthy_guest_is_not_mentioned(caplog):
-    caplog.set_level(logging.DEBUG)
-    Node([record("a")]).readings(["a"])
-    assert caplog.messages == []
-
-
-def test_gone_instance_is_nothing_above_debug(caplog):
-    caplog.set_level(logging.DEBUG)
-    Node([record("a")]).readings(["b"])
-    assert [r.levelname for r in caplog.records] == ["DEBUG"]
-
-
-@pytest.fixture
-def configured(tmp_path):
-    """Make a configuration of this text."""
-
-    def make(text=""):
-        path = tmp_path / "agent.conf"
-        path.write_text(text)
-        conf = cfg.ConfigOpts()
-        opts.register(conf)
-        conf(["--config-file", str(path)])
-        return conf
-
-    return make
-
-
-def test_option_that_is_only_the_default_is_not_chosen(configured):
-    assert collector_module.rule_of(configured()) == PeriodRule(10, chosen=False)
-
-
-def test_option_in_a_file_is_chosen_also_at_the_defaults_value(configured):
-    conf = configured("[libvirt]\nmem_stats_period_seconds = 10\n")
-    assert collector_module.rule_of(conf) == PeriodRule(10, chosen=True)
-
-
-def test_option_can_keep_the_agent_from_setting_periods(configured):
-    conf = configured("[memballoon]\nset_periods = false\n")
-    assert collector_module.rule_of(conf).may_set is False
-
-
-def test_period_that_libvirt_does_not_take_is_warned_of(configured, caplog):
-    conf = configured("[libvirt]\nmem_stats_period_seconds = 2147483648\n")
-    collector_module.from_conf(conf, Host("test:///default", TIMEOUT))
-    (message,) = caplog.messages
-    assert "is 2147483648, and libvirt takes 2147483647 at most" in message

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one cycle found about one running domain."""
+
+import dataclasses
+
+from ceilometer_memballoon.domain_xml import Balloon, DomainFacts
+from ceilometer_memballoon.reading import Reading
+from ceilometer_memballoon.record import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """What one cycle found about one running domain.
+
+    facts: from its live XML; None if that was not read yet.
+    """
+
+    record: Record
+    facts: DomainFacts | None
+    reading: Reading
+
+    @property
+    def balloon(self) -> Balloon | None:
+        """The domain's balloon, None if its XML was not read yet."""
+        return None if self.facts is None else self.facts.balloon

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readings of records, with what is remembered of their domains."""
+
+import pytest
+
+from ceilometer_memballoon.history import History
+from ceilometer_memballoon.judge import Judge
+from ceilometer_memballoon.period_keeper import PeriodKeeper
+from ceilometer_memballoon.period_rule import PeriodRule
+from ceilometer_memballoon.reasons import Reason
+from ceilometer_memballoon.record import Outcome
+from tests.unit import recorded
+from tests.unit.fake_reader import record, unread
+from tests.unit.test_history import Processes
+from tests.unit.test_period_keeper import FakeHost, balloon
+
+NOW = recorded.LAST_UPDATE + 5
+UNREAD = [Outcome.BUSY, Outcome.NOT_RESPONDING, Outcome.NOT_ASKED]
+
+
+class Court:
+    """A judge, the clock and the periods that it judges by. host: has the domains' XML."""
+
+    def __init__(self, *balloons, boot_seconds=0, **starts):
+        self.now = NOW
+        self.host = FakeHost(*balloons)
+        self.periods = PeriodKeeper(self.host, PeriodRule(0), self.host.clock)
+        history = History(boot_seconds, Processes(**starts))
+        self.judge = Judge(self.periods, history, lambda: self.now)
+
+    def reading(self, one):
+        """The reading of the only running domain."""
+        self.judge.update([one])
+        return self.judge.reading(one)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome.BUSY, Reason.BUSY),
+        (Outcome.NOT_RESPONDING, Reason.NOT_RESPONDING),
+        (Outcome.NOT_ASKED, Reason.NOT_ASKED),
+        (Outcome.FAILED, Reason.READ_ERROR),
+    ],
+)
+def test_guest_that_was_not_read_has_a_reason(outcome, reason):
+    assert Court().reading(unread("a", outcome)).reason is reason
+
+
+@pytest.mark.parametrize("outcome", UNREAD)
+def test_age_of_a_guest_that_is_not_read_goes_on(outcome):
+    court = Court()
+    court.reading(record("a"))
+    court.now += 60
+    assert court.reading(unread("a", outcome)).age == 65
+
+
+def test_guest_that_has_just_booted_is_booting():
+    court = Court(boot_seconds=120, a=NOW - 60)
+    assert court.reading(record("a", recorded.NO_DRIVER)).reason is Reason.BOOTING
+
+
+def test_guest_that_has_reported_is_not_told_to_load_a_driver_after_its_reboot():
+    court = Court()
+    court.reading(record("a"))
+    court.now += 300
+    assert court.reading(record("a", recorded.NO_DRIVER)).reason is Reason.STALE
+
+
+def test_further_read_of_a_guest_is_remembered():
+    court = Court()
+    court.judge.note([record("a")])
+    assert court.judge.reading(record("a", recorded.NO_DRIVER)).reason is Reason.STALE
+
+
+@pytest.mark.parametrize(("period", "reason"), [(60, None), (10, Reason.STALE)])
+def test_guest_is_fresh_for_as_long_as_its_own_period_allows(period, reason):
+    court = Court(("a", balloon(period)))
+    court.periods.ensure([record("a")], (), court.host.clock() + 1)
+    court.now = recorded.LAST_UPDATE + 100
+    assert court.reading(record("a")).reason is reason
+
+
+def test_domain_whose_xml_has_no_balloon_device_has_that_reason():
+    court = Court(("a", balloon(model="none")))
+    court.periods.ensure([record("a")], (), court.host.clock() + 1)
+    assert court.reading(record("a", recorded.NO_DRIVER)).reason is Reason.NO_BALLOON_DEVICE
