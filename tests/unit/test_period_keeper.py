@@ -15,9 +15,11 @@ from ceilometer_memballoon.errors import (
     UnreachableError,
     WriteRefusedError,
 )
-from ceilometer_memballoon.period_keeper import REFUSAL_SECONDS, RETRY_SECONDS, PeriodKeeper
+from ceilometer_memballoon.period_keeper import PeriodKeeper
 from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.record import Outcome, Record
+from ceilometer_memballoon.retries import RETRY_SECONDS
+from ceilometer_memballoon.write_access import REFUSAL_SECONDS
 from tests.unit.fake_host import Clock
 
 PERIOD = 10
