@@ -1,85 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole cycles over a simulated host: who is read, who is not, why, and how long it takes."""
 
-import logging
-
 import pytest
 
-from ceilometer_memballoon.errors import DomainError, NoAnswerError, StoppedError, UnreachableError
-from ceilometer_memballoon.reader import Reader
+from ceilometer_memballoon.errors import StoppedError, UnreachableError
 from ceilometer_memballoon.record import Hold, Outcome
-from tests.unit.fake_host import Clock, FakeHost, FakeProcesses, Guest
-
-TIMEOUT = 5.0
-#: Seconds from one cycle to the next.
-INTERVAL = 10
-
-
-class Node:
-    """A host, its reader, and a clock. cycle() reads as one polling cycle does."""
-
-    def __init__(self, *guests, timeout=TIMEOUT, visible=True, most_stuck=4):
-        self.clock = Clock()
-        self.guests = guests
-        self.host = FakeHost(self.clock, *guests, most_stuck=most_stuck)
-        self.processes = FakeProcesses(self.host, visible=visible)
-        self.reader = Reader(
-            self.host, timeout, most_stuck, self.processes, self.clock, self.clock.sleep
-        )
-        self.took = 0.0
-
-    def cycle(self):
-        """Outcomes by uuid."""
-        begun = self.clock()
-        try:
-            records = self.reader.read().records
-        finally:
-            self.took = self.clock() - begun
-            self.clock.now = begun + INTERVAL
-        return {uuid: record.outcome for uuid, record in records.items()}
-
-    def read(self):
-        return {uuid for uuid, outcome in self.cycle().items() if outcome is Outcome.READ}
-
-    def hang(self, *guests, until=None):
-        for guest in guests:
-            guest.hang(self.clock(), *([until] if until is not None else []))
-
-    def recover(self, *guests):
-        for guest in guests:
-            guest.recover(self.clock() - 1)
-
-
-def guests(count, **kind):
-    return [Guest(f"g{number:03d}", **kind) for number in range(count)]
-
-
-def uuids(some):
-    return {guest.uuid for guest in some}
-
-
-def only(outcome, outcomes):
-    return {uuid for uuid, found in outcomes.items() if found is outcome}
+from tests.unit.simulated import TIMEOUT, Node, die_at_read, guests, only, uuids
 
 
 def test_every_healthy_guest_is_read():
     node = Node(*guests(40))
     assert node.cycle() == dict.fromkeys(uuids(node.guests), Outcome.READ)
-
-
-def test_healthy_guests_are_read_in_few_groups():
-    node = Node(*guests(160))
-    node.cycle()
-    before = len(node.host.reads)
-    node.cycle()
-    assert len(node.host.reads) - before == 10
-
-
-def test_nobody_examines_monitors_while_all_is_well():
-    node = Node(*guests(20))
-    node.cycle()
-    node.cycle()
-    assert node.host.asked_for_monitors == 0
 
 
 def test_host_without_guests_is_no_error():
@@ -215,25 +146,6 @@ def test_guests_that_were_not_asked_are_asked_after_the_outage():
     assert node.read() == uuids(node.guests)
 
 
-def test_outage_that_leaves_guests_out_is_warned_of_once(caplog):
-    node = Node(*guests(26), visible=False)
-    node.hang(*node.guests[2:])
-    for _ in range(3):
-        node.cycle()
-    (message,) = caplog.messages
-    assert message.startswith("3 calls to QEMU are stuck on this host, so 21 guests are not asked")
-
-
-def test_end_of_an_outage_is_logged(caplog):
-    caplog.set_level(logging.INFO)
-    node = Node(*guests(26), visible=False)
-    node.hang(*node.guests[2:])
-    node.cycle()
-    node.recover(*node.guests)
-    node.cycle()
-    assert caplog.messages[1:] == ["The guests are asked again: fewer calls are stuck."]
-
-
 def test_monitors_that_another_client_occupies_use_up_the_budget():
     node = Node(*guests(20))
     for guest in node.guests[:4]:
@@ -249,15 +161,6 @@ def test_guests_are_asked_again_when_another_clients_calls_have_returned():
     node.host.is_connected = False
     node.cycle()
     assert node.read() == uuids(node.guests)
-
-
-def test_budget_used_up_by_calls_that_are_no_reads_is_warned_of(caplog):
-    node = Node(*guests(20))
-    node.host.most_stuck = 0
-    node.host.stuck_calls = 4
-    node.cycle()
-    (message,) = caplog.messages
-    assert message.startswith("4 calls to QEMU are stuck on this host, so 20 guests are not asked")
 
 
 def test_guest_that_another_clients_call_hangs_at_is_not_responding():
@@ -284,70 +187,6 @@ def test_busy_guest_does_not_hide_what_occupies_other_guests():
     node.host.is_connected = False
     node.cycle()
     assert node.reader._trouble.stuck == 3
-
-
-def test_guest_with_a_long_job_is_busy_and_costs_no_other_its_sample():
-    node = Node(*guests(20))
-    node.guests[3].holds.append((0, float("inf"), Hold.JOB))
-    outcomes = node.cycle()
-    assert (outcomes["g003"], len(only(Outcome.READ, outcomes))) == (Outcome.BUSY, 19)
-
-
-def test_guest_with_a_short_job_is_read_after_it():
-    node = Node(*guests(3))
-    node.guests[1].holds.append((0, node.clock() + 0.1, Hold.JOB))
-    assert node.read() == uuids(node.guests)
-
-
-def test_guest_that_was_busy_for_all_of_a_cycle_is_not_waited_for_in_the_next():
-    node = Node(*guests(3))
-    node.guests[1].holds.append((0, float("inf"), Hold.JOB))
-    node.cycle()
-    node.cycle()
-    assert node.took < 0.1
-
-
-def test_guest_is_read_once_its_long_job_is_over():
-    node = Node(*guests(3))
-    node.guests[1].holds.append((0, node.clock() + 5, Hold.JOB))
-    node.cycle()
-    assert node.read() == uuids(node.guests)
-
-
-@pytest.mark.parametrize("error", [DomainError("odd"), DomainError("OverflowError")])
-def test_one_guests_error_is_its_own(error):
-    node = Node(*guests(40))
-    node.cycle()
-    node.guests[20].error = error
-    outcomes = node.cycle()
-    assert outcomes.pop("g020") is Outcome.FAILED
-    assert set(outcomes.values()) == {Outcome.READ}
-
-
-def test_one_guests_error_is_warned_of_once_and_again_after_it_was_read(caplog):
-    node = Node(*guests(3))
-    node.guests[1].error = DomainError("odd")
-    node.cycle()
-    node.cycle()
-    assert caplog.messages == ["Instance g001 cannot be read: odd"]
-    node.guests[1].error = None
-    node.cycle()
-    node.guests[1].error = DomainError("odd")
-    node.cycle()
-    assert len(caplog.messages) == 2
-
-
-def test_guest_that_ends_in_mid_cycle_is_in_no_record():
-    node = Node(*guests(3))
-    listed = node.host.list_domains
-
-    def list_then_end(seconds):
-        records = listed(seconds)
-        del node.host.guests["g001"]
-        return records
-
-    node.host.list_domains = list_then_end
-    assert node.read() == {"g000", "g002"}
 
 
 def test_guest_that_ends_while_it_hangs_is_forgotten():
@@ -385,27 +224,6 @@ def test_slow_guest_is_not_taken_for_a_hung_one():
     node = Node(*guests(12, seconds=0.4), timeout=2.0)
     outcomes = [outcome for _ in range(8) for outcome in node.cycle().values()]
     assert Outcome.NOT_RESPONDING not in outcomes
-
-
-def test_slow_host_is_warned_of_once_with_the_figures(caplog):
-    node = Node(*guests(12, seconds=0.4), timeout=2.0)
-    for _ in range(6):
-        node.cycle()
-    warnings = [message for message in caplog.messages if "slow" in message]
-    assert len(warnings) == 1
-    assert "of 12 guests were read in 1.6 s, and a guest usually takes 0.4 s" in warnings[0]
-
-
-def test_host_that_is_fast_again_is_logged(caplog):
-    caplog.set_level(logging.INFO)
-    node = Node(*guests(12, seconds=0.4), timeout=2.0)
-    for _ in range(3):
-        node.cycle()
-    for guest in node.guests:
-        guest.seconds = 0.001
-    for _ in range(3):
-        node.cycle()
-    assert caplog.messages[-1] == "libvirt is fast enough again."
 
 
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 3.5])
@@ -457,32 +275,11 @@ def test_libvirtd_that_dies_before_anything_was_read_is_no_answer():
         node.cycle()
 
 
-def die_at_read(node, number):
-    """libvirtd dies when the cycle begins its read of this number."""
-    start, begun = node.host.start_read, []
-
-    def start_read(*arguments):
-        begun.append(1)
-        if len(begun) == number:
-            node.host.broken = UnreachableError("gone")
-        return start(*arguments)
-
-    node.host.start_read = start_read
-
-
 def test_what_was_read_before_libvirtd_died_is_kept():
     node = Node(*guests(3))
     die_at_read(node, 2)
     outcomes = node.cycle()
     assert sorted(o.name for o in outcomes.values()) == ["NOT_ASKED", "NOT_ASKED", "READ"]
-
-
-def test_cycle_that_libvirtd_cut_short_says_so(caplog):
-    node = Node(*guests(3))
-    die_at_read(node, 2)
-    node.cycle()
-    (message,) = caplog.messages
-    assert message == "1 of 3 guests were read before libvirt gave no answer: gone"
 
 
 def test_ending_process_reads_no_further():
@@ -491,63 +288,6 @@ def test_ending_process_reads_no_further():
     node.host.broken = StoppedError("ending")
     with pytest.raises(StoppedError):
         node.cycle()
-
-
-def test_no_parked_read_is_left_open():
-    node = Node(*guests(20), visible=False)
-    node.hang(*node.guests[3:9], until=node.clock() + 25)
-    for _ in range(6):
-        node.cycle()
-    assert any(read.parked for read in node.host.reads)
-    assert node.host.left_open == []
-
-
-def test_read_that_was_parked_when_libvirtd_died_is_not_left_open():
-    node = Node(*guests(3), visible=False)
-    node.cycle()
-    node.hang(node.guests[0])
-    monitors = node.host.monitors
-
-    def die(*arguments):
-        node.host.broken = UnreachableError("gone")
-        return monitors(*arguments)
-
-    node.host.monitors = die
-    with pytest.raises(NoAnswerError):
-        node.cycle()
-    assert node.host.left_open == []
-
-
-def test_late_read_that_returns_within_its_cycle_is_closed():
-    node = Node(*guests(3), visible=False)
-    node.cycle()
-    node.hang(node.guests[0], until=node.clock() + 0.4)
-    assert node.read() == uuids(node.guests)
-    assert [read.closed for read in node.host.reads if read.parked] == [True]
-
-
-def test_late_read_that_has_returned_when_libvirtd_died_is_closed():
-    node = Node(*guests(3), visible=False)
-    node.cycle()
-    node.hang(node.guests[0], until=node.clock() + 0.4)
-
-    def die(records, seconds):
-        node.clock.sleep(1)
-        raise UnreachableError("gone")
-
-    node.host.monitors = die
-    with pytest.raises(NoAnswerError):
-        node.cycle()
-    assert [read.closed for read in node.host.reads if read.parked] == [True]
-
-
-def test_second_read_that_gets_stuck_is_not_left_open():
-    node = Node(*guests(3), visible=False)
-    records = node.reader.read().records
-    node.hang(node.guests[0])
-    node.reader.read_again(list(records.values()), node.clock() + 1)
-    assert any(read.parked for read in node.host.reads)
-    assert node.host.left_open == []
 
 
 def test_second_read_ends_in_time():
@@ -586,27 +326,6 @@ def test_hour_long_hangs_teach_nothing_about_the_hosts_pace():
         assert all(read.returned for read in node.host.reads)
     node.cycle()
     assert node.reader._pace.usual < 0.1
-
-
-def test_late_read_takes_back_nothing_that_was_read_in_the_meantime():
-    slow, *others = node_guests = guests(4)
-    node = Node(*node_guests, visible=False)
-    for _ in range(3):
-        node.cycle()
-    node.hang(slow, until=node.clock() + 0.4)
-    # Another client holds the others just when the late read comes to them.
-    for guest in others:
-        guest.holds.append((node.clock() + 0.4, float("inf"), Hold.JOB))
-    assert node.read() == uuids(node_guests)
-
-
-def test_read_cut_by_the_cycles_end_is_no_trouble():
-    node = Node(*guests(12, seconds=0.45), timeout=2.0)
-    for _ in range(4):
-        node.cycle()
-    node.host.asked_for_monitors = 0
-    node.cycle()
-    assert node.reader._trouble.since is None
 
 
 def test_ten_outages_leave_no_read_open_and_every_guest_reported():

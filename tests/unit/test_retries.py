@@ -93,7 +93,7 @@ def test_domain_that_was_not_read_is_not_asked():
     assert Domains().retries.in_order([unread("a", Outcome.BUSY)]) == []
 
 
-def test_domain_that_boots_anew_is_due():
+def test_departed_domain_is_forgotten():
     domains = Domains()
     domains.fail(record("a"), DomainError("odd"))
     domains.retries.forget_all_but(set())

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wait for the late reads of one pass over the guests of a host."""
+
+import dataclasses
+
+from ceilometer_memballoon.cycle_clock import CycleClock
+from ceilometer_memballoon.findings import Findings
+from ceilometer_memballoon.pace import Pace
+from ceilometer_memballoon.pending_read import Read
+from ceilometer_memballoon.trouble import Trouble
+
+#: Seconds for which one of several late reads is waited for before the next one is.
+POLL_SECONDS = 0.05
+
+
+@dataclasses.dataclass
+class LateReads:
+    """The parked reads of one pass. Those of earlier passes are left alone."""
+
+    trouble: Trouble
+    pace: Pace
+    findings: Findings
+    clock: CycleClock
+
+    def wait(self) -> bool:
+        """Wait for a late read to return. Return whether one has.
+
+        Each one is waited for until its QEMU counts as hung. While guests were not asked
+        because too many reads are late, it is waited for until the pass ends. Raises
+        NoAnswerError.
+        """
+        while self.clock.seconds_left > 0:
+            until = {read: self._hung_at(read) for read in self._parked()}
+            if self.findings.unasked:
+                until = dict.fromkeys(until, self.clock.end)
+            now = self.clock.monotonic()
+            waiting = [read for read in until if read.returned or until[read] > now]
+            if not waiting:
+                break
+            for read in waiting:
+                if read.wait(min(POLL_SECONDS, until[read] - now, self.clock.seconds_left)):
+                    self._take(read)
+                    return True
+        return False
+
+    def leave(self) -> None:
+        """Wait for no late read any more. Each one closes its own connection in the end."""
+        for read in self._parked():
+            awaited = self.trouble.parked[read]
+            hangs = self.clock.monotonic() >= self._hung_at(read)
+            if not read.leave():
+                del self.trouble.parked[read]
+                read.close(self.clock.daemon_seconds)
+            elif hangs:
+                self.findings.mark_hung(awaited)
+                self.trouble.hung |= awaited
+
+    def _parked(self) -> list[Read]:
+        return [read for read in self.trouble.parked if read in self.findings.begun]
+
+    def _hung_at(self, read: Read) -> float:
+        return self.findings.begun[read] + self.pace.hung_after
+
+    def _take(self, read: Read) -> None:
+        """Keep what a late read has found."""
+        del self.trouble.parked[read]
+        try:
+            self.findings.keep(read)
+        finally:
+            self.pace.note_late(self.clock.monotonic() - self.findings.begun[read])
+            read.close(self.clock.daemon_seconds)
