@@ -10,8 +10,8 @@ from collections.abc import Callable
 class CycleClock:
     """When a pass began and when it ends, in monotonic seconds.
 
-    end: when no guest is waited for any more. last: when libvirtd is not either.
-    longest_question: seconds that libvirtd may take for what it answers alone.
+    taken: when it began. end: when no guest is waited for any more. last: when libvirtd is
+    not either. longest_question: seconds that libvirtd may take for what it answers alone.
     """
 
     taken: float

@@ -49,16 +49,18 @@ class ReadWarnings:
 
     def note_cut_short(self, cycle: Cycle, error: NoAnswerError) -> None:
         """Warn that libvirt gave no answer after some of the guests had been read."""
-        read, of = _counts(cycle)
+        read, total = _counts(cycle)
         self._problems.log(
-            CUT_SHORT, logging.WARNING, CUT_SHORT_WARNING, read, of, error, once=True
+            CUT_SHORT, logging.WARNING, CUT_SHORT_WARNING, read, total, error, once=True
         )
 
     def _log_slow(self, cycle: Cycle) -> None:
-        read, of = _counts(cycle)
+        read, total = _counts(cycle)
         seconds = f"{self._seconds:g}"
         usual = "unknown" if cycle.pace.usual is None else f"{cycle.pace.usual:.2g}"
-        self._problems.log(SLOW, logging.WARNING, SLOW_WARNING, read, of, seconds, usual, once=True)
+        self._problems.log(
+            SLOW, logging.WARNING, SLOW_WARNING, read, total, seconds, usual, once=True
+        )
 
 
 def _counts(cycle: Cycle) -> tuple[int, int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide when a domain is asked, and when again after it gave no answer."""
+"""Decide which domains are asked now, and when one in trouble is asked again."""
 
 import contextlib
 import logging

@@ -80,7 +80,7 @@ class WriteAccess:
         self._problems.log(WRITE_ACCESS, logging.WARNING, REFUSED, error)
 
     def note_step(self, attempt: Attempt) -> None:
-        """Take the host to refuse if so many domains of the attempt have, and none was set."""
+        """Note that the host refuses once MOST_REFUSALS domains have, and none was set."""
         if not attempt.done and len(attempt.refusals) >= MOST_REFUSALS:
             self.refuse(attempt.refusals[-1][1])
 

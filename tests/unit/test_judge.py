@@ -18,7 +18,7 @@ NOW = recorded.LAST_UPDATE + 5
 UNREAD = [Outcome.BUSY, Outcome.NOT_RESPONDING, Outcome.NOT_ASKED]
 
 
-class Court:
+class Node:
     """A judge, the clock and the periods that it judges by. host: has the domains' XML."""
 
     def __init__(self, *balloons, boot_seconds=0, **starts):
@@ -44,44 +44,44 @@ class Court:
     ],
 )
 def test_guest_that_was_not_read_has_a_reason(outcome, reason):
-    assert Court().reading(unread("a", outcome)).reason is reason
+    assert Node().reading(unread("a", outcome)).reason is reason
 
 
 @pytest.mark.parametrize("outcome", UNREAD)
 def test_age_of_a_guest_that_is_not_read_goes_on(outcome):
-    court = Court()
-    court.reading(record("a"))
-    court.now += 60
-    assert court.reading(unread("a", outcome)).age == 65
+    node = Node()
+    node.reading(record("a"))
+    node.now += 60
+    assert node.reading(unread("a", outcome)).age == 65
 
 
 def test_guest_that_has_just_booted_is_booting():
-    court = Court(boot_seconds=120, a=NOW - 60)
-    assert court.reading(record("a", recorded.NO_DRIVER)).reason is Reason.BOOTING
+    node = Node(boot_seconds=120, a=NOW - 60)
+    assert node.reading(record("a", recorded.NO_DRIVER)).reason is Reason.BOOTING
 
 
 def test_guest_that_has_reported_is_not_told_to_load_a_driver_after_its_reboot():
-    court = Court()
-    court.reading(record("a"))
-    court.now += 300
-    assert court.reading(record("a", recorded.NO_DRIVER)).reason is Reason.STALE
+    node = Node()
+    node.reading(record("a"))
+    node.now += 300
+    assert node.reading(record("a", recorded.NO_DRIVER)).reason is Reason.STALE
 
 
 def test_further_read_of_a_guest_is_remembered():
-    court = Court()
-    court.judge.note([record("a")])
-    assert court.judge.reading(record("a", recorded.NO_DRIVER)).reason is Reason.STALE
+    node = Node()
+    node.judge.note([record("a")])
+    assert node.judge.reading(record("a", recorded.NO_DRIVER)).reason is Reason.STALE
 
 
 @pytest.mark.parametrize(("period", "reason"), [(60, None), (10, Reason.STALE)])
 def test_guest_is_fresh_for_as_long_as_its_own_period_allows(period, reason):
-    court = Court(("a", balloon(period)))
-    court.periods.ensure([record("a")], (), court.host.clock() + 1)
-    court.now = recorded.LAST_UPDATE + 100
-    assert court.reading(record("a")).reason is reason
+    node = Node(("a", balloon(period)))
+    node.periods.ensure([record("a")], (), node.host.clock() + 1)
+    node.now = recorded.LAST_UPDATE + 100
+    assert node.reading(record("a")).reason is reason
 
 
 def test_domain_whose_xml_has_no_balloon_device_has_that_reason():
-    court = Court(("a", balloon(model="none")))
-    court.periods.ensure([record("a")], (), court.host.clock() + 1)
-    assert court.reading(record("a", recorded.NO_DRIVER)).reason is Reason.NO_BALLOON_DEVICE
+    node = Node(("a", balloon(model="none")))
+    node.periods.ensure([record("a")], (), node.host.clock() + 1)
+    assert node.reading(record("a", recorded.NO_DRIVER)).reason is Reason.NO_BALLOON_DEVICE
