@@ -124,12 +124,14 @@ class Cycle:
         self.pace.ask_one()
         # Guests that were read in this pass have proved that they answer.
         self.trouble.park(read, self.clock.taken, self.clock.daemon_seconds)
-        if self.trouble.parked[read]:
-            # libvirt asks the domains in turn, so those before the awaited one answered.
-            answered = itertools.takewhile(
-                lambda record: not self.trouble.waits_for(record.boot), read.records
-            )
-            for record in answered:
-                self.trouble.note_answer(record.boot, self.clock.monotonic())
+        self._note_answered(read)
         self.examine([r for r in self.findings.records if not r.is_read])
         return [r for r in read.records if not self.trouble.waits_for(r.boot)]
+
+    def _note_answered(self, read: Read) -> None:
+        """Note who answered before the guests that a late read waits for."""
+        awaited = self.trouble.parked[read]
+        for boots in read.asked:
+            if awaited.intersection(boots):
+                for boot in itertools.takewhile(lambda boot: boot not in awaited, boots):
+                    self.trouble.note_answer(boot, self.clock.monotonic())

@@ -8,7 +8,7 @@ from typing import TypeVar
 from ceilometer.compute.virt.libvirt import utils as libvirt_utils
 from oslo_config import cfg
 
-from ceilometer_memballoon import answers
+from ceilometer_memballoon import answers, paired_read
 from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.connection import connect
 from ceilometer_memballoon.deadline import CallKinds, Calls, countdown
@@ -85,8 +85,9 @@ class Host:
         """
         connection, listed = self._connection.listed(records, seconds)
         domains = [domain for _, domain in listed]
-        call = connection.start(lambda raw: answers.read(raw, domains, groups))
-        return Read(records, call, connection)
+        call = connection.start(lambda raw: paired_read.read(raw, domains, groups))
+        asked = paired_read.parts([boot for boot, _ in listed])
+        return Read(records, asked, call, connection)
 
     def monitors(self, records: Iterable[Record], seconds: float) -> dict[Boot, Monitor]:
         """What holds each of these domains. Takes no job and asks no QEMU.

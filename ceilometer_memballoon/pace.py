@@ -4,9 +4,11 @@
 import collections
 import statistics
 
-#: The most domains that one read asks for. A read that gets stuck loses the answers of
-#: all its domains, so it must not be all of them.
-MOST_DOMAINS = 16
+#: The most domains that one call of libvirt's asks for, and the most of one read, which
+#: can be two calls at once. A read that gets stuck loses the answers of all its domains,
+#: so it must not be all of them.
+MOST_IN_CALL = 16
+MOST_DOMAINS = 2 * MOST_IN_CALL
 #: Seconds that one read should take at most: on a slow host a read has fewer domains.
 READ_SECONDS = 0.5
 #: A read is late after this many times its usual length, and no earlier than this many

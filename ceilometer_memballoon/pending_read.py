@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """A read of several domains that is under way, and the connection that it uses."""
 
+from collections.abc import Sequence
+
 from ceilometer_memballoon.call import Call
 from ceilometer_memballoon.connection import Connection
-from ceilometer_memballoon.record import Record
+from ceilometer_memballoon.record import Boot, Record
 
 
 class Read:
-    """A read of some domains that is under way."""
+    """A read of some domains that is under way.
+
+    asked: the boots that libvirt asks in turn, in their order, a list for each of its calls.
+    """
 
     def __init__(
-        self, records: list[Record], call: Call[list[Record]], connection: Connection
+        self,
+        records: list[Record],
+        asked: Sequence[Sequence[Boot]],
+        call: Call[list[Record]],
+        connection: Connection,
     ) -> None:
         self.records = records
+        self.asked = asked
         self._call = call
         self._connection = connection
 

@@ -3,6 +3,7 @@
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,7 @@ class Record:
         """Whether the domain runs, or is paused. A domain that is shut off has the id -1."""
         return self.id >= 0
 
-    @property
+    @functools.cached_property
     def stats(self) -> Stats:
         """The balloon's part of the fields."""
         return stats_of_bulk(self.fields)

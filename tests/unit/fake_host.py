@@ -4,6 +4,7 @@
 import dataclasses
 import math
 
+from ceilometer_memballoon import paired_read
 from ceilometer_memballoon.answers import BUSY_FIELDS
 from ceilometer_memballoon.errors import DeadlineError, TooManyStuckCallsError
 from ceilometer_memballoon.record import Hold, Monitor, Outcome, Record
@@ -59,39 +60,41 @@ class Guest:
         return Record(self.uuid, self.id, self.uuid, outcome=outcome, fields=fields or {})
 
 
-class FakeRead:
-    """A read that asks its guests one after the other, as libvirtd does."""
+class FakeCall:
+    """A call that asks its guests one after the other, as libvirtd does."""
 
-    def __init__(self, host, records):
-        self.records = records
-        self.parked = self.left = self.closed = False
+    def __init__(self, host, guests):
         self._host = host
-        self._begun = self._last = host.clock()
-        self._todo = [host.guests.get(record.uuid) for record in records]
-        self._answers = []
-        self._error = None
+        self.last = host.clock()
+        self._todo = guests
+        self.answers = []
+        self.error = None
         #: Whom it asks now, and since when.
         self._asked = None
         self._asked_at = 0.0
 
     def go_on(self):
         """Let it answer what it can by now. Return whether it has ended."""
-        while self._todo and self._last <= self._host.clock():
+        while self._todo and self.last <= self._host.clock():
             guest = self._todo[0]
             if guest is None or guest.uuid not in self._host.guests:
                 self._todo.pop(0)
             elif self._asked is guest:
                 if not self._finish(guest):
                     return False
-            elif guest.held_at(self._last):
+            elif guest.held_at(self.last):
                 fields = {n: v for n, v in guest.fields.items() if n in BUSY_FIELDS}
-                self._answers.append(guest.record(Outcome.BUSY, fields))
+                self.answers.append(guest.record(Outcome.BUSY, fields))
                 self._todo.pop(0)
             else:
                 guest.reads += 1
-                self._asked, self._asked_at = guest, self._last
-                guest.holds.append((self._last, math.inf, Hold.MONITOR))
-        return not self._todo and self._last <= self._host.clock()
+                self._asked, self._asked_at = guest, self.last
+                guest.holds.append((self.last, math.inf, Hold.MONITOR))
+        return not self._todo and self.last <= self._host.clock()
+
+    def goes_on_at(self):
+        """When it can go on."""
+        return self.last if self._asked is None else self._answered_at()
 
     def _answered_at(self):
         """When the guest that it asks answers."""
@@ -105,13 +108,33 @@ class FakeRead:
             return False
         guest.holds.remove((begun, math.inf, Hold.MONITOR))
         guest.holds.append((begun, end, Hold.MONITOR))
-        self._last, self._asked = end, None
+        self.last, self._asked = end, None
         self._todo.pop(0)
         if guest.error is not None:
-            self._error, self._todo = guest.error, []
+            self.error, self._todo = guest.error, []
         else:
-            self._answers.append(guest.record(Outcome.READ, guest.fields))
+            self.answers.append(guest.record(Outcome.READ, guest.fields))
         return True
+
+
+class FakeRead:
+    """A read of one call, or of two at once."""
+
+    def __init__(self, host, records):
+        self.records = records
+        self.asked = paired_read.parts([record.boot for record in records])
+        self.parked = self.left = self.closed = False
+        self._host = host
+        self._begun = host.clock()
+        self._calls = [
+            FakeCall(host, [host.guests.get(uuid) for uuid, _ in boots]) for boots in self.asked
+        ]
+
+    def go_on(self):
+        """Let it answer what it can by now. Return whether it has ended."""
+        # Each call goes on, whether another one has ended or not.
+        ended = [call.go_on() for call in self._calls]
+        return all(ended)
 
     def _run_to(self, limit):
         """Move the clock to this read's end, or to the limit."""
@@ -119,7 +142,7 @@ class FakeRead:
         while not self._host.go_on(self):
             if clock.now >= limit:
                 return False
-            clock.now = min(limit, self._last if self._asked is None else self._answered_at())
+            clock.now = min(limit, *(call.goes_on_at() for call in self._calls if not call.go_on()))
         return True
 
     @property
@@ -128,7 +151,8 @@ class FakeRead:
 
     @property
     def seconds(self):
-        return (self._last if self.returned else self._host.clock()) - self._begun
+        end = max(call.last for call in self._calls) if self.returned else self._host.clock()
+        return end - self._begun
 
     def wait(self, seconds):
         return self._run_to(self._host.clock() + max(seconds, 0))
@@ -143,11 +167,13 @@ class FakeRead:
 
     def result(self):
         assert self.returned
-        if self._error is not None:
-            raise self._error
+        for call in self._calls:
+            if call.error is not None:
+                raise call.error
         if self._host.broken is not None:
             raise self._host.broken
-        return [r for r in self._answers if r.uuid in self._host.guests]
+        answers = [record for call in self._calls for record in call.answers]
+        return [record for record in answers if record.uuid in self._host.guests]
 
     def close(self, seconds):
         self.closed = True

@@ -5,7 +5,7 @@ from ceilometer_memballoon.cycle import Cycle
 from ceilometer_memballoon.cycle_clock import CycleClock
 from ceilometer_memballoon.findings import Findings
 from ceilometer_memballoon.late_reads import LateReads
-from ceilometer_memballoon.pace import Pace
+from ceilometer_memballoon.pace import MOST_DOMAINS, MOST_IN_CALL, Pace
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.record import Hold, Outcome
 from ceilometer_memballoon.trouble import Trouble
@@ -50,7 +50,23 @@ def test_healthy_guests_are_read_in_few_groups():
     node.cycle()
     before = len(node.host.reads)
     node.cycle()
-    assert len(node.host.reads) - before == 10
+    assert len(node.host.reads) - before == 160 // MOST_DOMAINS
+
+
+def test_only_guests_before_a_hung_one_in_its_own_call_have_answered():
+    clock = Clock()
+    some = guests(MOST_DOMAINS)
+    some[MOST_IN_CALL + 2].hang(clock())
+    host = FakeHost(clock, *some)
+    trouble = Trouble(host, FakeProcesses(host), 4)
+    cycle = cycle_of(host, clock, trouble, group=MOST_DOMAINS)
+    noted = []
+    trouble.note_answer = lambda boot, now: noted.append(boot[0])
+    read = host.start_read(cycle.findings.records, 0, 1.0)
+    assert not read.wait(1.0)
+    trouble.park(read, clock(), 1.0)
+    cycle._note_answered(read)
+    assert noted == [some[MOST_IN_CALL].uuid, some[MOST_IN_CALL + 1].uuid]
 
 
 def test_nobody_examines_monitors_while_all_is_well():

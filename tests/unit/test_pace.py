@@ -23,10 +23,10 @@ def test_first_read_asks_for_one_domain():
 
 def test_reads_of_a_fast_host_grow_to_the_most():
     pace, groups = Pace(), []
-    for _ in range(6):
+    for _ in range(7):
         groups.append(pace.group)
         pace.learn(0.001 * pace.group, pace.group)
-    assert groups == [1, 2, 4, 8, 16, 16]
+    assert groups == [1, 2, 4, 8, 16, 32, 32]
 
 
 def test_reads_of_a_slow_host_stay_short():

@@ -4,6 +4,7 @@
 import pytest
 
 from ceilometer_memballoon.errors import DomainError, TooManyStuckCallsError, UnreachableError
+from ceilometer_memballoon.pace import MOST_DOMAINS
 from ceilometer_memballoon.record import Outcome
 from tests.lab.waiting import wait_for
 from tests.unit.fake_libvirt import (
@@ -25,6 +26,14 @@ def test_read_gives_records_of_its_domains(opens):
     read = one.start_read(records[:1], BALLOON, TIMEOUT)
     assert read.wait(TIMEOUT)
     assert [(r.uuid, r.outcome) for r in read.result()] == [("a", Outcome.READ)]
+
+
+def test_read_says_whom_each_of_its_calls_asks(opens):
+    opens(FakeConnection(*(FakeDomain(f"{number:02}") for number in range(MOST_DOMAINS))))
+    one = host()
+    read = one.start_read(one.list_domains(TIMEOUT), BALLOON, TIMEOUT)
+    assert read.wait(TIMEOUT)
+    assert [boots[0][0] for boots in read.asked] == ["00", f"{MOST_DOMAINS // 2:02}"]
 
 
 def test_read_of_a_domain_that_has_booted_anew_gives_its_new_boot(opens):
