@@ -31,10 +31,18 @@ def domain(hypervisor_connection):
 
 @pytest.fixture
 def nova_domain(domain):
-    """The driver's domain, with what Nova writes into the XML of those that it made."""
-    uri = "http://openstack.org/xmlns/libvirt/nova/1.1"
-    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<instance/>", "nova", uri, 0)
-    return domain
+    """The driver's domain, with what Nova writes into the XML of those that it made.
+
+    It is taken back: the domain lives on if the test's collector is still connected.
+    """
+
+    def set_metadata(text):
+        uri = "http://openstack.org/xmlns/libvirt/nova/1.1"
+        domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, "nova", uri, 0)
+
+    set_metadata("<instance/>")
+    yield domain
+    set_metadata(None)
 
 
 @pytest.fixture
