@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from ceilometer_memballoon.stats import ABSURD, HOST_STATS, Stats
 
+#: What the guest does not send itself.
+NOT_SENT = frozenset((*HOST_STATS, "last_update"))
 #: Which must not contradict each other.
 AMOUNTS = ("available", "unused", "usable")
 #: No running guest has 0 of these.
@@ -35,7 +37,7 @@ def host_stats(stats: Stats, *, balloon: bool) -> dict[str, int]:
 
 def has_number(stats: Stats) -> bool:
     """Return whether the guest itself sent any number but 0."""
-    return any(_sent(stats).values())
+    return any(value for name, value in stats.items() if name not in NOT_SENT)
 
 
 def guest_stats(stats: Stats) -> dict[str, int]:
@@ -44,8 +46,8 @@ def guest_stats(stats: Stats) -> dict[str, int]:
     Amounts of memory may still contradict each other: see is_plausible.
     """
     sent = _sent(stats)
-    filled = _without(sent, *_zeros(sent), *_equals(sent))
-    return _without(filled, *_misfits(filled, stats))
+    filled = _without(sent, (*_zeros(sent), *_equals(sent)))
+    return _without(filled, tuple(_misfits(filled, stats)))
 
 
 def is_plausible(guest: Stats, maximum: int | None) -> bool:
@@ -63,11 +65,11 @@ def is_plausible(guest: Stats, maximum: int | None) -> bool:
 
 
 def _sent(stats: Stats) -> dict[str, int]:
-    return _without(stats, *HOST_STATS, "last_update")
+    return {name: value for name, value in stats.items() if name not in NOT_SENT}
 
 
-def _without(guest: Stats, *names: str) -> dict[str, int]:
-    return {name: value for name, value in guest.items() if name not in names}
+def _without(guest: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:
+    return {name: value for name, value in guest.items() if name not in names} if names else guest
 
 
 def _zeros(guest: Stats) -> Iterator[str]:
