@@ -7,7 +7,7 @@
 _XTRACE_MEMBALLOON=$(set +o | grep xtrace)
 set +o xtrace
 
-# Meters that stock pollsters and the plugin's both send.
+# Meters that both stock pollsters and the plugin send.
 MEMBALLOON_STOCK="memory.usage memory.resident memory.available memory.swap.in memory.swap.out"
 
 # install_memballoon - into the environment that has Ceilometer
@@ -17,8 +17,8 @@ function install_memballoon {
 
 # configure_memballoon_polling FILE - poll the plugin's meters in a source of their own
 #
-# Ceilometer's DevStack plugin selects "*", which would select every pollster of this plugin
-# as well, and send each sample that a stock pollster sends too a second time.
+# Ceilometer's DevStack plugin selects "*". This would also select every pollster of this plugin and
+# send each sample of a stock pollster twice.
 function configure_memballoon_polling {
     local file=$1
     local name
@@ -34,7 +34,7 @@ function configure_memballoon_polling {
         sed -e "s/interval: .*/interval: $MEMBALLOON_INTERVAL/" -e 's/^/  /' >>"$file"
 }
 
-# configure_memballoon_gnocchi FOLDER - have Gnocchi's publisher know the plugin's meters
+# configure_memballoon_gnocchi FOLDER - add the plugin's meters to Gnocchi's definitions
 function configure_memballoon_gnocchi {
     local file=$1/gnocchi_resources.yaml
     local stock=ceilometer/publisher/data/gnocchi_resources.yaml

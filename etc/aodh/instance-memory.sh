@@ -3,11 +3,11 @@
 #
 #     INSTANCE=uuid WEBHOOK=https://... sh instance-memory.sh
 #
-# The webhook is called when the alarm fires, when it ends, and when there is no data. A guest
+# Aodh calls the webhook when the alarm fires, when it ends, and when there is no data. A guest
 # that falls silent may be short of memory.
 #
-# Gnocchi must keep the meter by the minute. Its archive policy needs a definition of 60 s, as
-# ceilometer-high has; gnocchi_resources.memballoon.yaml gives that policy to memory.util. The
+# Gnocchi must keep one value a minute. The meter's archive policy needs a definition of 60 s, as
+# ceilometer-high has. gnocchi_resources.memballoon.yaml gives this policy to memory.util. The
 # interval in polling.yaml must be 60 s or less.
 set -eu
 openstack alarm create \

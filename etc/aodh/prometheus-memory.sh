@@ -1,10 +1,10 @@
 #!/bin/sh
-# The alarm of instance-memory.sh for clouds whose meters are in Prometheus and not in Gnocchi.
+# The alarm of instance-memory.sh, for clouds with their meters in Prometheus.
 #
 #     INSTANCE=uuid WEBHOOK=https://... sh prometheus-memory.sh
 #
-# The query covers two minutes, because the exporter removes a metric and adds it again in each
-# polling cycle. After two minutes, a silent guest has no data.
+# The query covers two minutes, because the exporter removes each metric and adds it again in
+# every polling cycle. After two minutes, a silent guest has no data.
 set -eu
 openstack alarm create \
     --type prometheus \

@@ -1,15 +1,15 @@
 #!/bin/sh
-# An alarm on the mean of all instances of a server group, for autoscaling without Heat.
+# An alarm on the mean memory use of all instances of a server group.
 #
 #     SERVER_GROUP=name WEBHOOK=https://... sh server-group-memory.sh
 #
-# Instances belong to the group that was named when they were created, with
-# 'openstack server create --property metering.server_group=name'. Gnocchi learns it from
-# Nova's notifications or, with [compute] fetch_extra_metadata = true, from the samples.
-# Archive policy and interval as in instance-memory.sh.
+# Name the group when you create an instance, with
+# 'openstack server create --property metering.server_group=name'. Gnocchi gets the name from
+# Nova's notifications. With [compute] fetch_extra_metadata = true it gets it from the samples.
+# Archive policy and interval are as in instance-memory.sh.
 #
-# To the query of a plain member Aodh adds the project whose user sends the samples. It must be
-# Ceilometer's: [api] gnocchi_external_project_owner in aodh.conf, "service" by default.
+# Aodh adds a project to the query of a member. It must be the project of the user that sends the
+# samples: [api] gnocchi_external_project_owner in aodh.conf, "service" by default.
 set -eu
 openstack alarm create \
     --type gnocchi_aggregation_by_resources_threshold \
