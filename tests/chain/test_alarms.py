@@ -113,7 +113,7 @@ def wait_for_all(chain, alarms, state):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_webhook_hears_of_need_relief_and_silence(chain, alarms, seconds_to_silence, kind):
+def test_webhook_receives_alarm_ok_and_insufficient_data(chain, alarms, seconds_to_silence, kind):
     expected = ["ok", "alarm", "ok", "insufficient data"]
     wait_long_for(
         lambda: len(chain.webhook.states(alarms[kind])) >= len(expected), SECONDS, "webhooks"
@@ -127,7 +127,7 @@ def test_silent_guest_has_insufficient_data_in_time(seconds_to_silence, measured
     assert seconds_to_silence[kind] < (FRESH_SECONDS + 2 * INTERVAL + LOOK_BACK.get(kind, 0) + LATE)
 
 
-def test_measures_are_what_the_agent_read(chain, boot):
+def test_gnocchi_measures_equal_the_values_of_the_agent(chain, boot):
     guest = boot("instance-measured", memory=MEMORY)
     wait_long_for(
         lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage", chain.agent.log_text

@@ -24,7 +24,7 @@ def metrics_yml():
     return textwrap.dedent(block)
 
 
-def test_example_rates_what_the_host_knows_and_not_what_the_guest_says():
+def test_example_rates_only_host_statistics():
     assert set(yaml.safe_load(metrics_yml())["metrics"]) == {"memory.resident"}
 
 

@@ -89,7 +89,7 @@ def expressions():
             yield f"variable {variable['name']}", f"count by ({label}) ({series})"
 
 
-def test_types_are_those_of_grafanas_schema(schema):
+def test_dashboard_matches_grafanas_schema(schema):
     assert compiled(schema, BOARD) == (0, "")
 
 
@@ -101,7 +101,7 @@ def test_types_are_those_of_grafanas_schema(schema):
         (("panels", 0, "fieldConfig", "defaults"), "min", "0"),
     ],
 )
-def test_wrong_type_would_be_found(schema, place, key, value):
+def test_schema_check_finds_a_wrong_type(schema, place, key, value):
     board = json.loads(DASHBOARD.read_text())
     at = board
     for step in place:
@@ -111,7 +111,7 @@ def test_wrong_type_would_be_found(schema, place, key, value):
 
 
 @pytest.mark.parametrize("panel", BOARD["panels"], ids=lambda panel: panel["title"])
-def test_every_panel_says_what_it_shows(panel):
+def test_every_panel_has_a_description(panel):
     assert len(panel["description"]) > 20
     assert panel["type"] == "table" or panel["fieldConfig"]["defaults"]["unit"]
 
@@ -133,14 +133,14 @@ def mapped_states():
     return {code: each["text"] for code, each in mapping.items()}, lines
 
 
-def test_states_are_mapped_to_the_reasons_words():
+def test_states_are_shown_as_reasons():
     column, lines = mapped_states()
     reasons = {str(code): reason.value for reason, code in STATES.items() if reason}
     assert column == {"0": "ok", **reasons}
     assert lines == reasons
 
 
-def test_label_of_hosts_is_a_variable():
+def test_host_label_is_a_variable():
     legends = [t.get("legendFormat", "") for panel in BOARD["panels"] for t in panel["targets"]]
     text = "\n".join([text for _, text in expressions()] + legends)
     assert "${hostlabel}=~" in text

@@ -104,7 +104,7 @@ def gaps(times):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_every_guest_arrives_exactly_once(fleet, host, measured):
+def test_every_sample_arrives_exactly_once(fleet, host, measured):
     guest = fleet.guests[host]
     fleet.wait_for_more(guest, 5)
     sizes = [len(json.dumps(sample)) for sample in fleet.all_samples()]
@@ -113,7 +113,7 @@ def test_every_guest_arrives_exactly_once(fleet, host, measured):
     assert (doubles(times), gaps(times)) == ([], [])
 
 
-def test_restart_of_a_notification_agent_loses_and_doubles_nothing(fleet):
+def test_restart_of_a_notification_agent_loses_and_duplicates_nothing(fleet):
     guest = fleet.guests[HOSTS[0]]
     begin = fleet.samples(guest)[-1]
     for agent in fleet.notification.agents:
@@ -124,7 +124,7 @@ def test_restart_of_a_notification_agent_loses_and_doubles_nothing(fleet):
         assert (doubles(times), gaps(times)) == ([], [])
 
 
-def test_restart_of_the_broker_loses_and_doubles_nothing_that_was_sent(fleet, measured):
+def test_restart_of_the_broker_loses_and_duplicates_no_sent_sample(fleet, measured):
     guests = fleet.guests.items()
     begin = {host: fleet.samples(guest)[-1] for host, guest in guests}
     # What is sent from now on waits in the broker.
@@ -144,7 +144,7 @@ def test_restart_of_the_broker_loses_and_doubles_nothing_that_was_sent(fleet, me
         assert (doubles(times), gaps(sent), len(sent) > 3) == ([], [], True)
 
 
-def test_guest_that_migrates_goes_on_without_a_double(fleet, measured):
+def test_migrated_guest_has_no_duplicate_sample(fleet, measured):
     first, second = fleet.hypervisors.values()
     guest = Guest(first, "instance-migrant", period=None).wait_until_up()
     try:

@@ -61,7 +61,7 @@ def instance(guest):
     return {"uuid": guest.uuid, "memory": MEMORY, "vcpus": 1, "disk": 1}
 
 
-def test_gnocchi_source_reads_resident_memory_by_five_minutes(ask, guest, chain):
+def test_gnocchi_source_reads_resident_memory_at_five_minutes(ask, guest, chain):
     read = wait_long_for(
         lambda: ask("gnocchi", "get_instance_ram_usage", instance(guest), period=300,
                     aggregate="mean"),

@@ -9,13 +9,13 @@ pytestmark = [pytest.mark.short, pytest.mark.timeout(JOIN_SECONDS + 60)]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_webhook_hears_of_need_relief_and_silence(alarm_day, script):
+def test_webhook_receives_alarm_ok_and_insufficient_data(alarm_day, script):
     alarm_day.wait()
     assert alarm_day.told[script] == STATES
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_description_has_the_threshold_that_was_given(cloud, alarm_day, script):
+def test_alarm_description_has_the_given_threshold(cloud, alarm_day, script):
     alarm_day.wait()
     alarm = cloud.get("aodh", f"/v2/alarms/{alarm_day.alarms[script]}")
     assert f"{THRESHOLD} %" in alarm["description"]

@@ -174,14 +174,14 @@ def is_near_restart(day, host, cycle):
 
 
 @pytest.mark.parametrize("host", ["compute-1", "compute-2"])
-def test_log_has_no_error_that_is_not_the_brokers(cloud, day, host):
+def test_agent_logs_only_broker_errors(cloud, day, host):
     errors = [line for line in cloud.hosts[host].agent.log_text().splitlines() if " ERROR " in line]
     others = [line for line in errors if not BROKER.search(line) and CACHE not in line]
     assert "\n".join(others) == ""
 
 
 @pytest.mark.parametrize("host", ["compute-1", "compute-2"])
-def test_agent_holds_no_more_at_the_end(day, host, measured):
+def test_agent_leaks_no_resources(day, host, measured):
     held = day.records[host].held
     begin, end = held[WARM_UP_CYCLES], held[-1]
     measured(f"busy day, {host}", f"{begin} at first, {end} at the end")

@@ -27,7 +27,7 @@ def resource(cloud, server):
     return cloud.get("gnocchi", f"/v1/resource/instance/{server.id}")
 
 
-def test_measures_are_what_the_exporter_showed(cloud, server):
+def test_gnocchi_measures_equal_the_exported_values(cloud, server):
     begin, read = math.ceil(time.time()), exported_meanwhile(server)
     end = time.time() - INTERVAL
     # Some meters need a newer QEMU than there may be.
@@ -76,7 +76,7 @@ def test_resource_has_the_servers_attributes(cloud, server):
     assert {name: found[name] for name in expected} == expected
 
 
-def test_server_group_outlives_every_writer(cloud, server):
+def test_server_group_survives_updates_by_both_writers(cloud, server):
     # Nova's notifications and each cycle's samples both update the resource.
     cloud.admin.compute.pause_server(server.id)
     server.wait_for_status("PAUSED")

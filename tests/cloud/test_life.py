@@ -36,7 +36,7 @@ def act(cloud, server):
 
 
 @pytest.mark.short
-def test_booting_server_is_not_told_to_load_a_driver(server):
+def test_booting_server_is_not_reported_as_driverless(server):
     log = server.host.agent.log_text()
     assert not [
         line
@@ -46,7 +46,7 @@ def test_booting_server_is_not_told_to_load_a_driver(server):
 
 
 @pytest.mark.short
-def test_paused_server_is_called_paused(server, act, verdict):
+def test_paused_server_has_the_verdict_paused(server, act, verdict):
     act("pause_server", "PAUSED")
     wait_for_silence(server, resident=True)
     assert Reason.PAUSED.value in verdict(server).values()
@@ -95,7 +95,7 @@ def test_resized_server_has_its_new_memory(cloud, server, act):
     )
 
 
-def test_rescued_server_reports_like_any(server, act):
+def test_rescued_server_reports(server, act):
     act("rescue_server", "RESCUE")
     wait_for_usage(server, fresh=True)
     act("unrescue_server", "ACTIVE")

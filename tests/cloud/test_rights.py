@@ -28,7 +28,7 @@ def unprivileged(cloud):
     host.start_agent()
 
 
-def test_agent_that_only_reads_reports(unprivileged, server):
+def test_read_only_agent_reports(unprivileged, server):
     agent = unprivileged("[memballoon]\nset_periods = false\n")
     wait_for_usage(server)
     agent.wait_for_cycles(2)
@@ -36,7 +36,7 @@ def test_agent_that_only_reads_reports(unprivileged, server):
     assert "Traceback" not in agent.log_text()
 
 
-def test_agent_that_may_write_switches_on(unprivileged, server):
+def test_agent_with_write_access_enables_a_server(unprivileged, server):
     unprivileged()
     server.domain.setMemoryStatsPeriod(0)
     wait_long_for(

@@ -23,19 +23,19 @@ def seeded(boot):
     return boot("seeded", host="compute-1")
 
 
-def test_period_of_nova_is_left_alone(seeded):
+def test_agent_keeps_the_period_of_nova(seeded):
     assert balloon(seeded).period == NOVA_PERIOD
     lines = [line for line in seeded.host.agent.own_lines() if seeded.id in line]
     assert [line for line in lines if "period" in line] == []
 
 
-def test_server_whose_period_is_off_is_switched_on(seeded):
+def test_agent_enables_a_server_whose_period_is_off(seeded):
     seeded.domain.setMemoryStatsPeriod(0)
     wait_long_for(lambda: balloon(seeded).period == NOVA_PERIOD, SECONDS, "the period is set")
     wait_for_usage(seeded)
 
 
-def test_server_without_a_balloon_is_explained_and_cured(cloud, boot, verdict):
+def test_remedy_for_a_server_without_a_balloon_works(cloud, boot, verdict):
     host = cloud.hosts["compute-2"]
     cloud.set_period(host, 0)
     try:

@@ -86,7 +86,7 @@ def test_member_has_own_servers_and_alarms(openstack):
     openstack("alarm", "list")
 
 
-def test_ctrl_c_leaves_nothing(tool):
+def test_ctrl_c_leaves_nothing_running(tool):
     folder = pathlib.Path(printed(r"\. (\S+)/openrc", tool)[1])
     assert folder.exists()
     # The command is this process's child.

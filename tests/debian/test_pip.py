@@ -19,7 +19,7 @@ def without_package(installed, binary):
     run("dpkg", "--install", binary)
 
 
-def test_pip_installs_beside_debians_packages_and_removes_again(without_package):
+def test_pip_installs_beside_debians_packages_and_uninstalls(without_package):
     # What it would build with comes from a package index, and tests have no network.
     offline = ("--no-index", "--no-build-isolation", "--root-user-action=ignore")
     run("pip", "install", "--break-system-packages", "--no-deps", *offline, TREE)

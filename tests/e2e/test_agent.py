@@ -54,7 +54,7 @@ class TestOneAgentForGuestsOfAllKinds:
         assert 0 < used < guest.memory
         assert resident > used
 
-    def test_guest_without_a_period_is_switched_on_and_reported(self, agent, guests):
+    def test_guest_without_a_period_is_enabled_and_reported(self, agent, guests):
         wait_for_usage(agent, guests["off"])
         assert parse_balloon(guests["off"].live_xml()).period == PERIOD
 
@@ -85,7 +85,7 @@ def test_guest_is_untouched_and_goes_stale_with_the_option_off(boot, start_agent
 
 
 @pytest.mark.purging_exporter
-def test_gauges_leave_with_the_last_guest(boot, start_agent):
+def test_gauges_are_removed_with_the_last_guest(boot, start_agent):
     guest = boot()
     agent = start_agent()
     wait_for_usage(agent, guest)

@@ -33,11 +33,11 @@ def guests(hypervisor):
 
 
 @pytest.mark.parametrize(("name", "expected"), [(PLUGIN, CALLS), (STOCK, STOCK_CALLS)])
-def test_healthy_cycle_makes_exactly_so_many_calls(guests, hypervisor, name, expected):
+def test_healthy_cycle_makes_the_expected_number_of_calls(guests, hypervisor, name, expected):
     assert calls(hypervisor, METERS_OF[name]) == expected
 
 
-def test_ratios_are_told(guests, hypervisor, measured):
+def test_benchmark_prints_the_ratios(guests, hypervisor, measured):
     with contestants(hypervisor) as laps:
         costs = race(laps, ROUNDS)
     rows = report.ratios({GUESTS: costs}, {GUESTS: {PLUGIN: CALLS, STOCK: STOCK_CALLS}})
@@ -48,7 +48,7 @@ def test_ratios_are_told(guests, hypervisor, measured):
 
 
 @pytest.mark.parametrize("contestant", node.CONTESTANTS, ids=lambda one: one.name)
-def test_whole_cycle_makes_exactly_so_many_calls(guests, hypervisor, contestant):
+def test_whole_cycle_makes_the_expected_number_of_calls(guests, hypervisor, contestant):
     # These guests have no devices: 6 further calls a guest are for disks and interfaces.
     expected = {
         "all stock": (5 + 3 + 6) * GUESTS + 1,
@@ -58,7 +58,7 @@ def test_whole_cycle_makes_exactly_so_many_calls(guests, hypervisor, contestant)
     assert node.calls(hypervisor, contestant) == expected[contestant.name]
 
 
-def test_profile_of_the_simulated_connection_names_what_takes_the_time():
+def test_profile_of_the_simulated_connection_shows_the_costly_functions():
     words = ["-m", "cProfile", "-s", "tottime", "-m", "bench.simulated", "race"]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", *words, '{"count": 3, "call": 0, "rounds": 1}'],

@@ -96,7 +96,7 @@ def verdicts(config):
     return {guest["Name"]: guest["Verdict"] for guest in listed(config)}
 
 
-def test_list_names_the_true_reason_of_every_kind_of_guest(settled):
+def test_list_shows_the_reason_for_each_kind_of_guest(settled):
     found = {name: guest["Verdict"] for name, guest in settled.items()}
     assert found == {kind: verdict for kind, (_, verdict) in KINDS.items()}
 
@@ -111,18 +111,18 @@ def test_list_changes_nothing(settled, guests):
     assert parse_balloon(guests["off"].live_xml()).period == 0
 
 
-def test_list_tells_whether_the_period_is_the_options(settled):
+def test_list_shows_whether_the_period_is_the_options(settled):
     found = {kind: settled[kind]["Period is option's"] for kind in ("healthy", "off", "deviceless")}
     assert found == {"healthy": True, "off": False, "deviceless": None}
 
 
-def test_problems_are_listed_alone(settled, config):
+def test_problem_filter_lists_only_problems(settled, config):
     names = {guest["Name"] for guest in listed(config, "--problem")}
     assert names == set(KINDS) - {"healthy"}
 
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, verdict) in KINDS.items() if verdict != "ok"])
-def test_show_says_what_to_do_about_each(settled, config, kind):
+def test_show_prints_the_remedy_for_each_reason(settled, config, kind):
     shown = json.loads(run(config, "guest", "show", kind, "-f", "json").stdout)
     assert shown["what to do"] == REMEDIES[Reason(KINDS[kind][1])]
 
@@ -133,7 +133,7 @@ def test_show_has_the_meters_of_a_healthy_guest(settled, config):
     assert [v for n, v in shown.items() if n.startswith("memory.usage")] == [used]
 
 
-def test_enable_switches_on_what_can_be_and_says_why_the_rest_is_not(settled, config, guests):
+def test_enable_sets_periods_and_says_why_it_skips_guests(settled, config, guests):
     words = ("off", "healthy", "deviceless", "hung")
     done = run(config, "guest", "enable", *words, "-f", "json")
     results = {guest["Name"]: guest["Result"] for guest in json.loads(done.stdout)}
@@ -147,7 +147,7 @@ def test_enable_switches_on_what_can_be_and_says_why_the_rest_is_not(settled, co
     assert parse_balloon(guests["off"].live_xml()).period == 10
 
 
-def test_more_hung_than_may_be_asked_are_listed_with_their_names_and_reasons(boot, hypervisor):
+def test_hung_guests_beyond_the_limit_are_listed_with_names_and_reasons(boot, hypervisor):
     hung = [boot(f"more-{n}", wait=False, paused=True, display_name=f"more-{n}") for n in range(6)]
     for guest in hung:
         guest.hang()
@@ -183,7 +183,7 @@ def test_virsh_domcontrol_shows_a_qemu_that_does_not_answer(boot, hypervisor):
         asking.wait(SECONDS)
 
 
-def test_libvirtd_that_does_not_answer_is_one_line_within_the_deadline(hypervisor):
+def test_silent_libvirtd_gives_one_error_line_within_the_deadline(hypervisor):
     config, _ = configure(hypervisor, timeout=DEADLINE)
     hypervisor.signal_daemon(signal.SIGSTOP)
     try:
@@ -273,7 +273,7 @@ def checked(hypervisor, config):
     return rows(done)
 
 
-def test_check_says_that_periods_can_be_set_once_it_has_set_one(settled, config):
+def test_check_reports_settable_periods_after_setting_one(settled, config):
     result, text = rows(run(config, "check"))["libvirt, to set periods"]
     assert (result, "Statistics periods can be set: tried" in text) == ("Success", True)
 
@@ -285,7 +285,7 @@ ACCESS_CONTROL = (
 )
 
 
-def test_check_finds_out_that_access_control_refuses_a_period(privileged, boot_on):
+def test_check_finds_that_access_control_refuses_a_period(privileged, boot_on):
     hypervisor = privileged(ACCESS_CONTROL)
     rule = hypervisor.folder / "root/etc/polkit-1/rules.d" / RULE.name
     rule.write_text(rule.read_text().replace('"org.libvirt.api.domain.write"', '"none"'))

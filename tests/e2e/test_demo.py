@@ -33,7 +33,7 @@ def start_demo(hypervisor):
         demo.communicate(timeout=SECONDS)
 
 
-def test_demo_shows_three_guests_and_says_why_one_has_no_usage(start_demo):
+def test_demo_shows_three_guests_and_why_one_has_no_usage(start_demo):
     demo = start_demo(5)
     shown, _ = demo.communicate(timeout=SECONDS)
     assert demo.returncode == 0

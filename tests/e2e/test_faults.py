@@ -50,7 +50,7 @@ def live_period(guest):
     return parse_balloon(guest.live_xml()).period
 
 
-def test_hung_guest_is_named_once_and_the_others_go_on(boot, start_agent):
+def test_hung_guest_is_logged_once_and_others_are_reported(boot, start_agent):
     hung, *others = [boot(f"instance-{number}") for number in range(3)]
     agent = start_agent(interval=1, timeout=DEADLINE)
     wait_for_usage(agent, hung, *others)
@@ -66,7 +66,7 @@ def test_hung_guest_is_named_once_and_the_others_go_on(boot, start_agent):
     wait_for_usage(agent, hung)
 
 
-def test_libvirtd_that_comes_after_the_agent_is_used_from_then_on(boot, start_agent, hypervisor):
+def test_agent_uses_a_libvirtd_that_starts_later(boot, start_agent, hypervisor):
     guest = boot(period=None)
     hypervisor.stop_daemon()
     try:
@@ -77,7 +77,7 @@ def test_libvirtd_that_comes_after_the_agent_is_used_from_then_on(boot, start_ag
     wait_for_usage(agent, guest)
 
 
-def test_libvirtd_restarted_under_the_agent_costs_no_warning(boot, start_agent, hypervisor):
+def test_libvirtd_restart_logs_no_warning(boot, start_agent, hypervisor):
     guest = boot()
     agent = start_agent(interval=1, timeout=DEADLINE)
     wait_for_usage(agent, guest)
@@ -87,7 +87,7 @@ def test_libvirtd_restarted_under_the_agent_costs_no_warning(boot, start_agent, 
     assert lines_about(agent, "WARNING") == []
 
 
-def test_guest_that_leaves_is_nothing_above_debug(boot, start_agent):
+def test_departed_guest_logs_nothing_above_debug(boot, start_agent):
     leaving, staying = boot("instance-1"), boot("instance-2", period=None)
     agent = start_agent(interval=1)
     wait_for_usage(agent, leaving, staying)
@@ -98,7 +98,7 @@ def test_guest_that_leaves_is_nothing_above_debug(boot, start_agent):
     assert lines_about(agent, leaving.uuid) == []
 
 
-def test_refused_write_access_is_one_warning_and_all_is_collected(privileged, boot_on, start_agent):
+def test_refused_write_access_gives_one_warning_and_all_samples(privileged, boot_on, start_agent):
     hypervisor = privileged(ROOT_ALONE)
     switched_off = boot_on(hypervisor, "instance-1", period=None)
     switched_on = boot_on(hypervisor, "instance-2", period=2)
@@ -140,7 +140,7 @@ def test_polkit_rule_denies_what_the_agent_does_not_need(access_controlled, comm
     assert "access denied" in denied.stderr
 
 
-def test_monitor_of_qemu_is_part_of_the_right_to_write(access_controlled):
+def test_write_right_includes_the_qemu_monitor(access_controlled):
     # The rule's file says so. If libvirt ever separates these rights, the rule must too.
     query = ["qemu-monitor-command", "instance-1", '{"execute": "query-status"}']
     virsh = [*access_controlled.as_user, "virsh", "-c", "qemu:///system", *query]
@@ -157,7 +157,7 @@ def access_controlled(root_only):
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_stepped_clock_gives_no_old_sample_and_is_over_within_a_period(
+def test_stepped_clock_gives_no_stale_sample_and_recovers_within_a_period(
     boot, start_agent, hypervisor, measured, hours
 ):
     clock = Clock(hypervisor)
@@ -200,7 +200,7 @@ def healthy_end(boot, start_agent):
     return seconds_to_end(agent)
 
 
-def test_agent_ends_at_once_while_a_call_is_waited_for(boot, start_agent, healthy_end, measured):
+def test_agent_ends_at_once_while_it_waits_for_a_call(boot, start_agent, healthy_end, measured):
     guest = boot()
     agent = start_agent(interval=1, timeout=10 * DEADLINE)
     wait_for_usage(agent, guest)
@@ -217,7 +217,7 @@ def test_agent_ends_at_once_while_a_call_is_waited_for(boot, start_agent, health
     assert seconds < healthy_end + PATIENCE
 
 
-def test_agent_ends_at_once_with_a_call_left_behind(boot, start_agent, healthy_end):
+def test_agent_ends_at_once_with_a_stuck_call(boot, start_agent, healthy_end):
     guest = boot()
     agent = start_agent(interval=1, timeout=DEADLINE)
     wait_for_usage(agent, guest)
@@ -230,7 +230,7 @@ def test_agent_ends_at_once_with_a_call_left_behind(boot, start_agent, healthy_e
     assert seconds < healthy_end + PATIENCE
 
 
-def test_stock_pollster_of_the_same_meter_is_warned_of_once_with_the_line(boot, start_agent):
+def test_duplicate_stock_pollster_is_warned_of_once_with_the_line(boot, start_agent):
     guest = boot()
     agent = start_agent(
         interval=1, meters=("memory_usage", "memory_resident", "memory.usage", "memory.swap.in")
@@ -244,7 +244,7 @@ def test_stock_pollster_of_the_same_meter_is_warned_of_once_with_the_line(boot, 
     wait_for(lambda: swap in agent.metrics(), SECONDS, "the stock meter", agent.log_text)
 
 
-def test_guests_text_forges_no_line_of_the_log(boot, start_agent):
+def test_instance_name_cannot_forge_a_log_line(boot, start_agent):
     guest = boot(driver=False, display_name=f"name\n{FORGERY}")
     agent = start_agent(interval=1)
     wait_for_reason(agent, guest, Reason.NO_GUEST_DRIVER)

@@ -59,7 +59,7 @@ def cycle(hypervisor):
         guest.destroy()
 
 
-def test_every_meter_says_what_virsh_says(cycle):
+def test_every_meter_equals_the_value_of_virsh(cycle):
     guest, found = cycle
     volumes = {name: values[0] for name, values in found.volumes(guest.uuid).items()}
     said = dommemstat(guest)
@@ -88,7 +88,7 @@ def test_stock_meters_agree_in_the_same_cycle(cycle):
 
 
 @pytest.mark.purging_exporter
-def test_every_meter_is_exported_and_leaves_with_its_guest(boot, start_agent):
+def test_every_meter_is_exported_until_its_guest_leaves(boot, start_agent):
     guest, staying = boot("instance-1"), boot("instance-2")
     agent = start_agent(interval=1, meters=tuple(METERS))
     exported = {f"ceilometer_{name}" for name in SENT}

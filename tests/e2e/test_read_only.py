@@ -35,9 +35,7 @@ def service_command():
     return [str(pathlib.Path(sys.executable).with_name(PROGRAM)), *words]
 
 
-def test_read_only_agent_reports_a_guest_that_the_service_switches_on(
-    privileged, boot_on, start_agent
-):
+def test_read_only_agent_reports_a_guest_that_the_service_enables(privileged, boot_on, start_agent):
     hypervisor = privileged(GROUP_WRITES)
     settings = hypervisor.folder / "root/etc/ceilometer-memballoon"
     settings.mkdir(exist_ok=True)

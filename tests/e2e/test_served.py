@@ -84,9 +84,7 @@ def test_every_meter_of_a_guest_with_disks_and_interfaces_is_the_same(network, e
     assert_equal(stock)
 
 
-def test_device_that_is_plugged_in_and_removed_is_reported_as_long_as_it_is_there(
-    network, equipped
-):
+def test_hotplugged_device_is_reported_until_it_is_removed(network, equipped):
     stock = Stock(network)
     assert_equal(stock)
     file = devices.make_raw(network, "third.raw", 16 * MIB, written=4096)
@@ -104,7 +102,7 @@ def test_device_that_is_plugged_in_and_removed_is_reported_as_long_as_it_is_ther
     assert len(resources(ours, "network.incoming.bytes")) == 2
 
 
-def test_disc_that_is_inserted_and_ejected_is_reported_as_long_as_it_is_there(network, equipped):
+def test_inserted_disc_is_reported_until_it_is_ejected(network, equipped):
     stock = Stock(network)
     assert len(resources(assert_equal(stock), "disk.device.read.bytes")) == 2
     disc = devices.make_raw(network, "disc.iso", MIB, written=MIB)
@@ -167,7 +165,7 @@ def test_one_read_serves_all_meters_of_a_cycle(network, equipped):
         assert counter.calls.total() == 2
 
 
-def test_guest_that_cannot_be_read_raises_what_is_logged_at_debug(network, equipped):
+def test_guest_that_cannot_be_read_raises_an_error_logged_at_debug(network, equipped):
     stock = Stock(network, timeout=2)
     (instance,) = stock.instances()
     equipped.hang()
@@ -191,7 +189,7 @@ def test_pollster_loaded_before_ours_is_served_by_replaced_methods(hypervisor, b
         assert stock.stock._libvirt_connection is None
 
 
-def test_pollster_loaded_after_ours_survives_a_libvirtd_that_is_absent(hypervisor, boot):
+def test_pollster_loaded_after_ours_works_without_libvirtd(hypervisor, boot):
     boot()
     stock = Stock(hypervisor, memballoon_options="serve_stock_meters = true")
     instances = stock.instances()

@@ -91,7 +91,7 @@ class Fleet:
 
 
 @pytest.mark.timeout(240 + CYCLES)
-def test_agent_holds_after_many_cycles_what_it_held_after_a_few(hypervisor, measured):
+def test_agent_leaks_nothing_over_many_cycles(hypervisor, measured):
     fleet = Fleet(hypervisor, random.Random(SEED))
     missed = []
     try:

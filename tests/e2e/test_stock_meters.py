@@ -27,7 +27,7 @@ def departed(agent, guest):
 
 
 @pytest.mark.parametrize("discovery", [(), (NAME,)])
-def test_hung_guest_takes_no_meter_of_the_others_when_served(boot, start_agent, discovery):
+def test_hung_guest_costs_others_no_meter_when_served(boot, start_agent, discovery):
     hung, *others = [boot(f"instance-{number}") for number in range(3)]
     agent = start_agent(
         interval=1, timeout=DEADLINE, meters=METERS, memballoon_options=SERVED, discovery=discovery

@@ -74,12 +74,12 @@ def test_installed_agent_reports_both_meters(boot, start_agent):
 
 
 @pytest.mark.usefixtures("installed")
-def test_dependencies_are_there_and_agree(tmp_path):
+def test_dependencies_are_installed_and_compatible(tmp_path):
     run(*PIP, "check", cwd=tmp_path)
 
 
 @pytest.mark.usefixtures("installed")
-def test_uninstalling_takes_away_what_was_installed_and_no_more(tmp_path):
+def test_uninstall_removes_exactly_what_was_installed(tmp_path):
     files = {file for file in ENVIRONMENT.glob("**/*memballoon*/**/*") if file.is_file()}
     files.add(ENVIRONMENT / "bin/ceilometer-memballoon")
     assert {file for file in files if not file.exists()} == set()

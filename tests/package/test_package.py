@@ -76,7 +76,7 @@ def digests(folder):
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir()}
 
 
-def test_two_builds_are_the_same_to_the_byte(builds):
+def test_two_builds_are_identical(builds):
     first, second = map(digests, builds)
     assert (len(first), first) == (2, second)
 

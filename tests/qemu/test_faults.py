@@ -156,7 +156,9 @@ def test_hung_guest_is_back_in_the_first_cycle_after_it_answers(boot_many, make_
     assert reasons(collector.readings({}, [])) == {hung.uuid: None, other.uuid: None}
 
 
-def test_three_of_eight_hung_are_no_loss_to_the_five(boot_many, make_collector, hang, measured):
+def test_three_hung_guests_of_eight_cost_the_others_nothing(
+    boot_many, make_collector, hang, measured
+):
     guests = boot_many(8)
     collector = make_collector(timeout=DEADLINE)
     collector.readings({}, [])
@@ -168,7 +170,7 @@ def test_three_of_eight_hung_are_no_loss_to_the_five(boot_many, make_collector, 
     assert seconds < 3 * DEADLINE
 
 
-def test_more_hung_than_the_cap_stall_neither_agent_nor_libvirtd(
+def test_hung_guests_beyond_the_limit_stall_neither_agent_nor_libvirtd(
     boot_many, make_collector, hypervisor, hang, measured, caplog
 ):
     guests = boot_many(MOST_LEFT_BEHIND + 2)
@@ -236,7 +238,7 @@ def test_libvirtd_stopped_within_a_cycle_ends_it_within_the_deadline(
     assert reasons(collector.readings({}, [])) == {guest.uuid: None}
 
 
-def test_libvirtd_stopped_keeps_no_process_with_an_idle_connection_from_ending(hypervisor):
+def test_process_with_an_idle_connection_ends_while_libvirtd_is_stopped(hypervisor):
     command = [sys.executable, "-c", READ_AND_END, hypervisor.uri]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"read\n"
@@ -273,7 +275,7 @@ def test_libvirtd_killed_within_a_cycle_ends_it_within_the_deadline(
 
 
 @pytest.mark.parametrize("step", ["live_xml", "has_job", "writer"])
-def test_guest_destroyed_before_that_step_is_no_loss_to_the_others(
+def test_guest_destroyed_during_a_cycle_costs_the_others_nothing(
     boot_many, make_collector, monkeypatch, caplog, step
 ):
     caplog.set_level(logging.DEBUG)
@@ -312,7 +314,7 @@ def test_guest_with_a_long_job_is_read_and_its_period_is_set_after_it(
     assert live_period(guest) == 10
 
 
-def test_another_client_reading_on_and_on_costs_no_sample(boot_many, make_collector, hypervisor):
+def test_another_client_reading_continuously_costs_no_sample(boot_many, make_collector, hypervisor):
     guests = boot_many(3)
     collector = make_collector()
     collector.readings({}, [])
@@ -331,7 +333,7 @@ def test_another_client_reading_on_and_on_costs_no_sample(boot_many, make_collec
 
 @pytest.mark.by_version
 @pytest.mark.parametrize("fault", ["panic", "unload_driver"])
-def test_guest_that_falls_silent_keeps_its_resident_memory_alone(boot, make_collector, fault):
+def test_silent_guest_keeps_only_its_resident_memory(boot, make_collector, fault):
     guest = boot(period=1)
     # By a clock that is ahead what is 6 s old is past the limit of 30 s.
     collector = make_collector(period=1, ahead=25)

@@ -60,7 +60,9 @@ def claim(guest, **claims):
         "half of 2^64",
     ],
 )
-def test_forged_statistics_are_implausible_and_no_loss_to_others(forger, make_collector, claims):
+def test_forged_statistics_are_implausible_and_cost_the_others_nothing(
+    forger, make_collector, claims
+):
     guest, other = forger
     collector = make_collector(period=1)
     claim(guest, **claims)

@@ -29,7 +29,7 @@ def live_period(guest):
 
 @pytest.mark.by_version
 @pytest.mark.parametrize("model", ["virtio", "virtio-transitional", "virtio-non-transitional"])
-def test_guest_booted_without_a_period_reports_in_the_cycle_that_switches_it_on(
+def test_guest_booted_without_a_period_reports_in_the_cycle_that_enables_it(
     boot, make_collector, model
 ):
     guest = boot(period=None, model=model)
@@ -38,7 +38,7 @@ def test_guest_booted_without_a_period_reports_in_the_cycle_that_switches_it_on(
     assert 0 < usage(reading.guest) < guest.memory * 1024
 
 
-def test_old_statistics_are_renewed_in_the_cycle_that_switches_the_guest_on(boot, make_collector):
+def test_old_statistics_are_renewed_in_the_cycle_that_enables_the_guest(boot, make_collector):
     guest = boot(period=None)
     before = guest.domain.memoryStats()["last_update"]
     # By a clock that is ahead the boot's statistics are too old, and new ones are not.
@@ -62,7 +62,7 @@ def test_guest_is_untouched_with_the_option_off(boot, make_collector, option):
     assert (reading.reason, guest.live_xml()) == (None, before)
 
 
-def test_boot_time_statistics_that_are_old_are_not_todays(boot, make_collector):
+def test_old_statistics_of_the_boot_are_stale(boot, make_collector):
     guest = boot(period=None)
     reading = cycle(make_collector(period=0, ahead=60), guest)
     assert (reading.reason, usage(reading.guest)) == (Reason.STALE, None)
@@ -112,7 +112,7 @@ def test_usage_follows_a_guest_that_takes_memory_and_gives_it_back(boot, make_co
     wait_for(lambda: abs(used_mib() - before) < TAKEN_MIB / 10, 20, "usage as before")
 
 
-def test_balloon_is_not_memory_that_the_guest_uses(boot, make_collector):
+def test_balloon_pages_do_not_count_as_used(boot, make_collector):
     # Nova's autodeflate: the guest's total stays what it is.
     guest = boot(period=1, memory=MEMORY_MIB)
     collector = make_collector(period=1)

@@ -159,7 +159,7 @@ def test_domain_that_nova_did_not_make_is_left_alone(boot, make_collector, caplo
     assert [text for text in caplog.messages if foreign.uuid in text] == []
 
 
-def test_agent_that_may_not_set_periods_never_opens_a_connection_to_write(
+def test_agent_that_may_not_set_periods_opens_no_read_write_connection(
     boot, make_collector, monkeypatch
 ):
     guest = boot(period=None)

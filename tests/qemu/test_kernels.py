@@ -28,7 +28,7 @@ def images():
 
 
 @pytest.mark.parametrize("suite", kernels.SUITES)
-def test_guest_reports_what_its_own_meminfo_says(boot, make_collector, suite):
+def test_guest_reports_the_figures_of_its_meminfo(boot, make_collector, suite):
     guest = boot(period=1, suite=suite, memory=192)
     guest.take(TAKEN_MIB)
     collector = make_collector(period=1)

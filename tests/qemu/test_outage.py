@@ -82,7 +82,7 @@ def wait_for_answers(collector):
     wait_for(lambda: collector.host.stuck_calls == 0, SECONDS, "the return of stuck calls")
 
 
-def test_seven_of_twelve_hung_cost_the_five_nothing(
+def test_seven_hung_guests_of_twelve_cost_the_others_nothing(
     own_hypervisor, make_collector, halted, measured
 ):
     guests = boot_paused(own_hypervisor, 12)
@@ -153,7 +153,7 @@ def test_outage_that_proc_does_not_show_stays_within_the_budget(
     assert reported(collector.readings({}, [])) == uuids(guests)
 
 
-def test_guest_that_answered_since_the_trouble_began_goes_on_being_reported_without_proc(
+def test_guest_that_answers_during_an_outage_is_reported_without_proc(
     own_hypervisor, make_collector, halted
 ):
     guests = boot_paused(own_hypervisor, 8)
@@ -263,7 +263,7 @@ def slow_qemus():
         thread.join(SECONDS)
 
 
-def test_slow_guests_take_turns_and_none_is_called_hung(
+def test_slow_guests_take_turns_and_none_counts_as_hung(
     own_hypervisor, make_collector, slow_qemus, measured, caplog
 ):
     guests = boot_paused(own_hypervisor, 12)
@@ -326,7 +326,7 @@ def test_remote_libvirtd_that_goes_silent_uses_up_no_budget(own_hypervisor, make
             )
 
 
-def test_connection_that_is_lost_for_good_returns_its_calls(own_hypervisor, make_collector):
+def test_calls_on_a_lost_connection_return(own_hypervisor, make_collector):
     with forwarder(own_hypervisor.socket) as (port, process):
         collector = make_collector(uri=f"qemu+tcp://127.0.0.1:{port}/session", timeout=TIMEOUT)
         collector.readings({}, [])

@@ -39,7 +39,9 @@ def hung(guest):
 
 
 @pytest.mark.parametrize("proc", [True, False], ids=["sees /proc", "sees no /proc"])
-def test_guest_that_hung_before_the_first_look_costs_itself_alone(boot, make_collector, proc):
+def test_guest_that_hung_before_the_first_cycle_costs_the_others_nothing(
+    boot, make_collector, proc
+):
     # From libvirt 11.0 on XMLDesc waits 30 s for a job that a stuck call holds.
     guests = [boot(f"instance-{number}", period=None, wait=False) for number in range(3)]
     first, *others = [guest.wait_until_up() for guest in guests]
@@ -57,7 +59,7 @@ def test_guest_that_hung_before_the_first_look_costs_itself_alone(boot, make_col
     assert max(seconds for _, seconds in cycles[1:]) < TIMEOUT / 2
 
 
-def test_rebooting_guest_is_not_said_to_have_no_driver(boot, make_collector, caplog):
+def test_rebooting_guest_is_not_reported_as_driverless(boot, make_collector, caplog):
     # QEMU 10 clears the statistics of a guest that reboots, QEMU 7.2 keeps them.
     guest = boot(period=1)
     collector = make_collector(period=1, boot_seconds=BOOT_SECONDS)

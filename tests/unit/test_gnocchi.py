@@ -49,7 +49,7 @@ def test_cumulative_meters_of_ours_get_a_policy_with_rates(definitions, instance
     assert {name for name, policy in used.items() if policy in rated} == expected
 
 
-def test_every_number_of_a_verdict_is_named():
+def test_every_verdict_number_is_documented():
     text = " ".join(OURS.read_text().replace("#", " ").split())
     named = {f"{number} {reason.value if reason else 'ok'}" for reason, number in STATES.items()}
     assert {name for name in named if name not in text} == set()

@@ -59,7 +59,7 @@ def test_guest_that_was_never_seen_is_not_booting():
     assert history().is_booting(record(), NOW) is False
 
 
-def test_new_boot_knows_nothing_of_the_one_before():
+def test_new_boot_forgets_the_previous_one():
     again = record(fields=recorded.NO_DRIVER, boot=2)
     assert history((NOW, record()), (NOW + 60, again)).last_report(again) is None
 
@@ -112,7 +112,7 @@ def test_second_read_of_a_cycle_counts():
     assert known.last_report(record()) == recorded.LAST_UPDATE
 
 
-def test_processes_are_looked_at_once_for_all_new_domains():
+def test_processes_are_searched_once_for_all_new_domains():
     processes = Processes()
     known = History(BOOT_SECONDS, processes)
     both = [record("a"), record("b")]

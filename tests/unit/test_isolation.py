@@ -47,6 +47,6 @@ def test_description_names_pollsters_interval_and_remedy():
     assert "serve_stock_meters" in text
 
 
-def test_shipped_file_is_safe():
+def test_shipped_polling_yaml_isolates_the_plugin():
     shipped = [PollingSource(one) for one in yaml.safe_load(SHIPPED.read_text())["sources"]]
     assert at_the_same_interval(shipped) == {}

@@ -13,7 +13,7 @@ def taught(*reads):
     return pace
 
 
-def test_nothing_is_usual_before_the_first_read():
+def test_usual_length_is_unknown_before_the_first_read():
     assert Pace().usual is None
 
 
@@ -38,7 +38,7 @@ def test_reads_of_a_very_slow_host_ask_for_one_domain():
     assert taught((3, 1), (3, 1)).group == 1
 
 
-def test_reads_that_take_no_time_are_of_the_most_domains():
+def test_instant_reads_ask_for_the_maximum_of_domains():
     assert taught(*[(0.0, 1)] * 10).group == MOST_DOMAINS
 
 

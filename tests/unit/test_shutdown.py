@@ -18,7 +18,7 @@ def run(script):
     )  # fmt: skip
 
 
-def test_callback_comes_beside_the_handler_that_was_there():
+def test_callback_runs_beside_the_existing_handler():
     done = run("""
 signal.signal(signal.SIGTERM, lambda number, frame: print("handled", told.wait(30)))
 shutdown.on_sigterm(told.set)

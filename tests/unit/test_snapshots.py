@@ -69,14 +69,14 @@ def test_second_cycle_is_one_read_with_the_groups_of_all_questions(snapshots, fa
     assert fake.groups == [wanted]
 
 
-def test_question_that_is_asked_no_more_costs_no_group(snapshots, fake):
+def test_group_of_a_dropped_question_is_not_read(snapshots, fake):
     cycle(snapshots, Q.MEMORY, Q.DISKS)
     cycle(snapshots, Q.MEMORY)
     cycle(snapshots, Q.MEMORY)
     assert fake.groups[-1] == BASE
 
 
-def test_no_group_is_read_that_nobody_asked_for(snapshots, fake):
+def test_only_requested_groups_are_read(snapshots, fake):
     cycle(snapshots, Q.VNICS)
     assert fake.groups == [Q.VNICS.groups]
 
@@ -87,7 +87,7 @@ def test_question_answered_before_another_needed_a_further_read_is_read_again(sn
     assert cycle(snapshots, Q.INSTANCE) == [3, 3]
 
 
-def test_snapshot_answers_no_late_question(snapshots, fake):
+def test_old_snapshot_answers_no_question(snapshots, fake):
     snapshots.get(Q.INSTANCE, FIRST)
     fake.now += MOST_AGE
     assert snapshots.get(Q.INSTANCE, SECOND) == 2
@@ -145,7 +145,7 @@ def test_thread_that_asks_during_a_read_shares_it():
     assert found == [1, 1]
 
 
-def test_thread_that_waits_in_vain_for_others_gives_up():
+def test_thread_gives_up_after_waiting_for_others():
     snapshots = Snapshots(lambda groups: 1, 0.01)
     held, done = threading.Event(), threading.Event()
 

@@ -140,7 +140,7 @@ def test_network_of_the_tests_reaches_loopback_alone():
     assert "Network is unreachable" in tried.stderr
 
 
-def test_download_that_stands_still_is_killed_and_begun_anew(monkeypatch, tmp_path):
+def test_stalled_download_is_killed_and_restarted(monkeypatch, tmp_path):
     monkeypatch.setattr(download, "PAUSE", 0)
     tries = tmp_path / "tries"
     # A child that holds the output open, as apt's and npm's do.
@@ -148,7 +148,7 @@ def test_download_that_stands_still_is_killed_and_begun_anew(monkeypatch, tmp_pa
     assert download.attempt("sh", "-c", script, seconds=0.5) == "here\n"
 
 
-def test_download_in_vain_says_what_and_why_in_one_line(monkeypatch):
+def test_failed_download_gives_command_and_reason_in_one_line(monkeypatch):
     monkeypatch.setattr(download, "PAUSE", 0)
     with pytest.raises(download.DownloadError) as told:
         download.attempt("sh", "-c", "echo no route; echo to host; exit 1", seconds=5, tries=2)

@@ -60,7 +60,7 @@ def test_report_that_is_not_used_has_no_trend():
     assert shown(guest(0), silent, guest(10)) == ["-", "-", "-"]
 
 
-def test_view_outlives_an_error_but_not_its_first(caplog):
+def test_view_continues_after_a_later_error(caplog):
     ends = iter([None, CommandError("libvirtd is restarted"), KeyboardInterrupt()])
 
     def show():
