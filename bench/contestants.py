@@ -92,7 +92,7 @@ def contestants(
         yield laps
 
 
-def race(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
+def measure(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
     """Run ``rounds`` laps of each in turns, so that a disturbance affects all."""
     found: dict[str, list[Lap]] = {name: [] for name in laps}
     for _ in range(rounds):
@@ -101,8 +101,8 @@ def race(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
     return {name: cost(laps) for name, laps in found.items()}
 
 
-def duel(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, list[float]]:
-    """Wall times in seconds of as many further laps of the plugin and the floor alone."""
+def measure_pair(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, list[float]]:
+    """Return wall times in seconds of as many further laps of the plugin and the floor alone."""
     found: dict[str, list[float]] = {PLUGIN: [], FLOOR: []}
     for _ in range(rounds):
         for name, walls in found.items():
@@ -111,12 +111,12 @@ def duel(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, list[floa
 
 
 def line(curve: dict[int, dict[str, Cost]], name: str) -> tuple[float, float]:
-    """Slope and intercept of a contestant's wall time over guests, in seconds."""
+    """Return slope and intercept of a contestant's wall time over guests, in seconds."""
     return line_through({count: costs[name].wall for count, costs in curve.items()})
 
 
 def line_through(walls: dict[int, float]) -> tuple[float, float]:
-    """Slope and intercept of wall times by number of guests; of one, a line from zero."""
+    """Return slope and intercept of wall times by number of guests; of one, a line from zero."""
     if len(walls) == 1:
         ((count, wall),) = walls.items()
         return wall / count, 0.0
@@ -125,7 +125,7 @@ def line_through(walls: dict[int, float]) -> tuple[float, float]:
 
 
 def calls(hypervisor: Hypervisor, meters: tuple[str, ...]) -> int:
-    """Calls that one whole cycle of these meters makes to libvirtd, discovery's included."""
+    """Return calls that one whole cycle of these meters makes to libvirtd, discovery's included."""
     with (
         counted(hypervisor) as counter,
         SteppedAgent(hypervisor, meters=meters, uri=counter.uri) as agent,
@@ -172,7 +172,7 @@ def _virsh_lap(hypervisor: Hypervisor) -> Lap:
 
 
 def _virsh(hypervisor: Hypervisor, words: str) -> tuple[float, float]:
-    """Wall and processor seconds of a virsh."""
+    """Return wall and processor seconds of a virsh."""
     begin, cpu = time.monotonic(), _children_seconds()
     subprocess.run(
         ["virsh", "--readonly", "--connect", hypervisor.uri, words],

@@ -125,7 +125,7 @@ def measure(hypervisor: NetworkedHypervisor, rounds: int) -> dict[str, Cost]:
 
 
 def calls(hypervisor: NetworkedHypervisor, contestant: Contestant) -> int:
-    """Calls to libvirtd in one whole cycle, discovery included."""
+    """Return calls to libvirtd in one whole cycle, discovery included."""
     with counted(hypervisor) as counter, warm(hypervisor, contestant, counter.uri) as agent:
         counter.calls.clear()
         agent.cycle()

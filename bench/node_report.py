@@ -16,7 +16,7 @@ STOCK, SERVED = "all stock", "all served"
 
 
 def table(curve: Curve) -> str:
-    """Ratios first, then calls and milliseconds."""
+    """Return ratios first, then calls and milliseconds."""
     return "\n".join(
         [
             "A whole cycle: served in relation to all stock",

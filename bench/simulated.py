@@ -26,17 +26,17 @@ XML = f"<domain><devices>{BALLOON}</devices></domain>"
 FLAVOR = {"id": "1", "name": "lab", "vcpus": 1, "ram": 96, "disk": 0, "ephemeral": 0}
 
 
-def race(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:
+def measure(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:
     """Return the seconds of one cycle by contestant. Stock is extrapolated only."""
     slope, intercept = line(curve, FLOOR)
     stock_slope, stock_intercept = line(curve, STOCK)
     call = intercept + slope * count
-    plugin = _child("race", {"count": count, "call": call, "rounds": ROUNDS})
+    plugin = _child("measure", {"count": count, "call": call, "rounds": ROUNDS})
     return {FLOOR: call, STOCK: stock_intercept + stock_slope * count} | plugin
 
 
 def memory() -> dict[str, float]:
-    """MiB of an agent before the plugin is loaded, and what the plugin adds to it."""
+    """Return MiB of an agent before the plugin is loaded, and what the plugin adds to it."""
     return _child("memory", {})
 
 
@@ -83,13 +83,13 @@ class Connection:
         self._call = call
 
     def getAllDomainStats(self, stats: int, flags: int) -> list[Any]:  # noqa: N802
-        """The states of all domains, which libvirtd knows itself."""
+        """Return the states of all domains, which libvirtd knows itself."""
         return [(domain, {"state.state": 1, "state.reason": 1}) for domain in self._domains]
 
     def domainListGetStats(  # noqa: N802
         self, domains: list[Domain], stats: int, flags: int
     ) -> list[Any]:
-        """A record each, after the time it takes, that of making them included."""
+        """Return a record each, after the time it takes, that of making them included."""
         end = time.monotonic() + self._call * len(domains) / len(self._domains)
         fresh = {**recorded.RUNNING, "balloon.last-update": int(time.time())}
         records = [(domain, dict(fresh)) for domain in domains]
@@ -97,7 +97,7 @@ class Connection:
         return records
 
     def lookupByUUIDString(self, uuid: str) -> Domain:  # noqa: N802
-        """The domain."""
+        """Return the domain."""
         return self._domains[int(uuid.rpartition("-")[2])]
 
     def isAlive(self) -> int:  # noqa: N802
@@ -108,7 +108,7 @@ class Connection:
         """Nothing to do."""
 
 
-def _race(count: int, call: float, rounds: int) -> dict[str, float]:
+def _measure(count: int, call: float, rounds: int) -> dict[str, float]:
     import libvirt  # noqa: PLC0415
     from ceilometer import service  # noqa: PLC0415
 
@@ -165,5 +165,5 @@ def _resident() -> float:
 
 
 if __name__ == "__main__":
-    _what = {"race": _race, "memory": _memory}[sys.argv[1]]
+    _what = {"measure": _measure, "memory": _memory}[sys.argv[1]]
     print(json.dumps(_what(**json.loads(sys.argv[2]))))

@@ -64,7 +64,7 @@ MEMBALLOON_OPTS: list[cfg.Opt] = [
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """The options by group, as the oslo.config.opts entry point wants them."""
+    """Return the options by group, as the oslo.config.opts entry point wants them."""
     return [("libvirt", LIBVIRT_OPTS), ("memballoon", MEMBALLOON_OPTS)]
 
 

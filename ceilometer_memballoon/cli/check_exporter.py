@@ -17,7 +17,7 @@ SHOWS = (
 
 
 def exporter(installation: Installation) -> Result:
-    """Whether the exporter starts, and whether others than the monitoring can read it."""
+    """Return whether the exporter starts, and whether others than the monitoring can read it."""
     polling = installation.conf.polling
     if not polling.enable_prometheus_exporter:
         return Result(Code.SUCCESS, "[polling] enable_prometheus_exporter is off.")
@@ -40,7 +40,7 @@ def exporter(installation: Installation) -> Result:
 
 
 def _tls_problem(polling: Any) -> str | None:
-    """Why the agent, run by this user, could not start its exporter; None if it could."""
+    """Return why the agent, run by this user, could not start its exporter; None if it could."""
     certificate, key = polling.prometheus_tls_certfile, polling.prometheus_tls_keyfile
     if not certificate or not key:
         return (

@@ -26,7 +26,7 @@ SEPARATE = (
 
 
 def configuration(installation: Installation) -> Result:
-    """Which files were read, and which could not be."""
+    """Return which files were read, and which could not be."""
     found = installation.configuration
     if found.problem:
         return Result(Code.FAILURE, found.problem)
@@ -41,7 +41,7 @@ def configuration(installation: Installation) -> Result:
 
 
 def agent_log(installation: Installation) -> Result:
-    """Whether the agent could open its log, without which it does not start."""
+    """Return whether the agent could open its log, without which it does not start."""
     found = installation.configuration
     name, path = _log_path(installation.conf.log)
     if path is None:
@@ -62,7 +62,8 @@ def agent_log(installation: Installation) -> Result:
 
 
 def _log_path(options: dict[str, Any]) -> tuple[str, pathlib.Path | None]:
-    """The option that decides, and the file that oslo.log opens at start; None for no file."""
+    """Return the option that decides, and the file that oslo.log opens at start; None for no
+    file."""
     if options["log_config_append"]:
         return "log_config_append", pathlib.Path(options["log_config_append"])
     folder, file = options["log_dir"], options["log_file"]
@@ -78,7 +79,8 @@ def _can_be_opened(path: pathlib.Path) -> bool:
 
 
 def nova(installation: Installation) -> Result:
-    """What else the agent takes from Nova's file, and whether Nova's period is the agent's."""
+    """Return what else the agent takes from Nova's file, and whether Nova's period is the
+    agent's."""
     ours, origin = installation.period, installation.period_origin
     foreign = list(_foreign(installation.configuration))
     if foreign:

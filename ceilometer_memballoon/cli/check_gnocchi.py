@@ -26,7 +26,7 @@ SEEN_HERE = "(This is what is seen on this node; it may differ where the notific
 
 
 def meters(installation: Installation) -> Result:
-    """Whether Gnocchi's publisher would drop a meter, or keep it too seldom for an alarm."""
+    """Return whether Gnocchi's publisher would drop a meter, or keep it too seldom for an alarm."""
     if not installation.conf.polling.enable_notifications:
         return Result(Code.SUCCESS, "Not used: [polling] enable_notifications is false.")
     publishers = list(_publishers(installation))
@@ -44,13 +44,13 @@ class Publisher:
     meters: set[str]
 
     def option(self, name: str) -> str | None:
-        """The value of a parameter of the address."""
+        """Return the value of a parameter of the address."""
         query = urllib.parse.urlparse(self.url).query
         return urllib.parse.parse_qs(query).get(name, [None])[-1]
 
 
 def _check_publisher(publisher: Publisher, installation: Installation) -> Result:
-    """What the publisher does with the meters. Raises FileError."""
+    """Return what the publisher does with the meters. Raises FileError."""
     name = publisher.option("resources_definition_file") or "gnocchi_resources.yaml"
     path = yaml_file.locate(installation.conf, name, STOCK_DEFINITIONS)
     definitions = yaml_file.read_mapping(path)
@@ -72,7 +72,7 @@ def _check_publisher(publisher: Publisher, installation: Installation) -> Result
 
 
 def _granularity(policy: str, known: dict[str, set[int]], where: str) -> Result:
-    """Whether the policy, which is given there, keeps what an alarm asks for."""
+    """Return whether the policy, which is given there, keeps what an alarm asks for."""
     kept = known.get(policy)
     if kept is None:
         return Result(

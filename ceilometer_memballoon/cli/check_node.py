@@ -31,7 +31,7 @@ TRIED = (
 
 
 def read_access(installation: Installation) -> Result:
-    """Whether libvirt can be read."""
+    """Return whether libvirt can be read."""
     try:
         guests = installation.guests
     except CommandError as error:
@@ -50,7 +50,7 @@ def read_access(installation: Installation) -> Result:
 
 
 def write_access(installation: Installation) -> Result:
-    """Whether a period can be set, as far as that can be found out without a change."""
+    """Return whether a period can be set, as far as that can be found out without a change."""
     if not installation.node.rule.may_set:
         return Result(Code.SUCCESS, "Not needed: [memballoon] set_periods is false.")
     if installation.period <= 0:
@@ -78,12 +78,12 @@ def _try_to_write(node: Node, guests: list[Guest]) -> Result:
 
 
 def _can_be_tried(guest: Guest) -> bool:
-    """Whether its QEMU answers, and setting the period that it has changes nothing."""
+    """Return whether its QEMU answers, and setting the period that it has changes nothing."""
     return guest.verdict == OK and bool(guest.period)
 
 
 def option(installation: Installation) -> Result:
-    """The period that the option asks for, and who sets it."""
+    """Return the period that the option asks for, and who sets it."""
     period, origin = installation.period, installation.period_origin
     text = f"[libvirt] {PERIOD} is {period}, by {origin}."
     if period > 0:
@@ -95,7 +95,7 @@ def option(installation: Installation) -> Result:
 
 
 def periods(installation: Installation) -> Result:
-    """Whether the guests have the option's period."""
+    """Return whether the guests have the option's period."""
     option, origin = installation.period, installation.period_origin
     counts = collections.Counter(g.period for g in installation.guests if g.period is not None)
     found = (

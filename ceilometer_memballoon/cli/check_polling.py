@@ -22,7 +22,7 @@ ADD_SOURCE = (
 
 
 def pollsters(installation: Installation) -> Result:
-    """What polling.yaml selects of the plugin's pollsters, and of stock ones beside them."""
+    """Return what polling.yaml selects of the plugin's pollsters, and of stock ones beside them."""
     try:
         selected = installation.selected
     except FileError as error:
@@ -50,7 +50,7 @@ def _none_selected(installation: Installation) -> Result:
 
 
 def interval(installation: Installation) -> Result:
-    """Whether guests report something new before each poll."""
+    """Return whether guests report something new before each poll."""
     period = installation.period
     for source in installation.sources:
         is_ours = any(asks_for(source, meter.pollster) for meter in installation.selected)
@@ -65,7 +65,7 @@ def interval(installation: Installation) -> Result:
 
 
 def isolation_of(installation: Installation) -> Result:
-    """Whether stock pollsters can stop those of the plugin, or are served by it."""
+    """Return whether stock pollsters can stop those of the plugin, or are served by it."""
     if installation.conf.memballoon.serve_stock_meters:
         if serving.has_slot():
             return Result(

@@ -35,7 +35,7 @@ class Cell(columns.FormattableColumn):  # type: ignore[misc]
         return hash(self._value)
 
     def human_readable(self) -> str:
-        """The table's form."""
+        """Return the table's form."""
         return "-" if self._value is None else self._shown()
 
     def _shown(self) -> str:

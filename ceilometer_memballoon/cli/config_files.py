@@ -50,14 +50,14 @@ def unreadable(folders: Sequence[str]) -> list[str]:
 
 
 def parsed(file: str) -> dict[str, dict[str, list[str]]]:
-    """The file's values by section and option. Raises OSError, ValueError, cfg.Error."""
+    """Return the file's values by section and option. Raises OSError, ValueError, cfg.Error."""
     sections: dict[str, dict[str, list[str]]] = {}
     cfg.ConfigParser(file, sections).parse()
     return sections
 
 
 def username() -> str:
-    """The name of the user who runs this process, or the number of one without a name."""
+    """Return the name of the user who runs this process, or the number of one without a name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -65,5 +65,5 @@ def username() -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """The error's message without line breaks, or its kind if it has no message."""
+    """Return the error's message without line breaks, or its kind if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -66,7 +66,7 @@ class Configuration:
         )
 
     def origin(self, name: str, group: str | None = None) -> str | None:
-        """The file that sets the option; None for a default."""
+        """Return the file that sets the option; None for a default."""
         # oslo.config's own answer is the last file that has the option's section.
         for file in reversed(self.files):
             if name in config_files.parsed(file).get(group or "DEFAULT", {}):

@@ -15,7 +15,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def policies_by_metric(definitions: dict[Any, Any], path: str) -> dict[str, str]:
-    """The archive policy of each metric that is listed."""
+    """Return the archive policy of each metric that is listed."""
     default = definitions.get("archive_policy_default") or STOCK_POLICY
     policies = {}
     for entry in yaml_file.entries(definitions, "resources", path):
@@ -31,7 +31,8 @@ def policies_by_metric(definitions: dict[Any, Any], path: str) -> dict[str, str]
 
 
 def granularities(definitions: dict[Any, Any], path: str) -> dict[str, set[int]]:
-    """The granularities in seconds of each archive policy that is known. Raises FileError."""
+    """Return the granularities in seconds of each archive policy that is known. Raises
+    FileError."""
     known = dict(GNOCCHI_POLICIES)
     if not definitions.get("archive_policies"):
         return known
@@ -43,6 +44,6 @@ def granularities(definitions: dict[Any, Any], path: str) -> dict[str, set[int]]
 
 
 def _seconds(text: object) -> int | None:
-    """Seconds that a number, or a number and a unit, stands for; None for other forms."""
+    """Return seconds that a number, or a number and a unit, stands for; None for other forms."""
     match = re.fullmatch(r"(\d+)(?:\.0*)? *([smhd]?)[a-z]*", str(text).strip().lower())
     return None if match is None else int(match[1]) * UNITS[match[2] or "s"]

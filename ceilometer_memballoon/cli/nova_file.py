@@ -26,7 +26,7 @@ class NovaPeriod:
 
 
 def is_novas(file: str) -> bool:
-    """Whether the file is Nova's, by its name or its folder."""
+    """Return whether the file is Nova's, by its name or its folder."""
     path = pathlib.Path(file)
     return path.name.startswith("nova") or any(
         part in ("nova", "nova.conf.d") for part in path.parts[:-1]
@@ -70,7 +70,8 @@ def _option(path: str) -> str:
 
 
 def _is_there() -> bool:
-    """Whether nova-compute would find a file. Raises FileError where this user may not look."""
+    """Return whether nova-compute would find a file. Raises FileError where this user may not
+    look."""
     if os.path.isdir(FOLDER) and not os.access(FOLDER, os.X_OK):
         raise FileError(f"this user may not read {FOLDER}")
     return bool(cfg.find_config_files(PROJECT, PROGRAM) or cfg.find_config_dirs(PROJECT, PROGRAM))

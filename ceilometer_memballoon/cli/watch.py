@@ -81,7 +81,7 @@ class Trends:
         self._cells: dict[str, list[Any]] = {}
 
     def update(self, guests: list[Guest]) -> dict[str, list[Any]]:
-        """The cells of COLUMNS for each guest, by uuid."""
+        """Return the cells of COLUMNS for each guest, by uuid."""
         reports = {guest.seen.record.uuid: _report(guest) for guest in guests}
         self._cells = {uuid: self._trend(uuid, report) for uuid, report in reports.items()}
         self._reports = {uuid: report for uuid, report in reports.items() if report is not None}
@@ -103,7 +103,7 @@ class Trends:
 
 
 def _report(guest: Guest) -> Report | None:
-    """None for a guest whose statistics are not fresh and plausible."""
+    """Return None for a guest whose statistics are not fresh and plausible."""
     if guest.seen.reading.reason is not None:
         return None
     swapped = [guest.volume(name) for name in ("memory_swap_in", "memory_swap_out")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CloudKitty's own collector rates what the chain keeps, by the documentation's metrics.yml."""
+"""CloudKitty's collector rates the stored samples with the metrics.yml of the documentation."""
 
 import datetime
 import json
@@ -19,7 +19,7 @@ PAGE = pathlib.Path(__file__).parents[2] / "doc/source/admin/consumers.rst"
 
 
 def metrics_yml():
-    """The example of the page."""
+    """Return the metrics.yml that the documentation shows."""
     (block,) = re.findall(r"::\n\n((?:    metrics:\n)(?:    .*\n)+)", PAGE.read_text())
     return textwrap.dedent(block)
 

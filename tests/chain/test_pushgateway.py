@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples that come through Ceilometer's publisher prometheus:// and a push gateway."""
+"""Samples sent through Ceilometer's publisher prometheus:// and a push gateway."""
 
 import pathlib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped rules of Prometheus: by promtool alone, and fed by the real agent."""
+"""The shipped rules of Prometheus: checked by promtool, and fed by the real agent."""
 
 import http.client
 import pathlib
@@ -25,13 +25,13 @@ ALERT_RULES = [
 RUNBOOKS = HERE.parents[1] / "doc/source/admin/alerts"
 RUNBOOK_URL = re.compile(r"(https://\S+)/admin/alerts/(\w+)\.html")
 RUNBOOK_SECTIONS = ("Meaning", "How to check", "What to do")
-#: Records that a healthy guest has no part in.
+#: Records to which a healthy guest does not contribute.
 OF_TROUBLE = {"guest:memory_short:ratio"}
 
 
 @pytest.fixture
 def short_of_memory(boot):
-    """A guest that claims to use nearly all it has, with a growing number of major faults."""
+    """A guest that claims to use nearly all its memory, with a growing number of major faults."""
     guest = boot("instance-short", forge=True, period=1)
     over = threading.Event()
 

@@ -17,9 +17,9 @@ from tests.lab.waiting import wait_for
 POLLING_YAML = pathlib.Path(__file__).parents[2] / "etc/ceilometer/polling.yaml"
 USAGE, RESIDENT = "ceilometer_memory_usage", "ceilometer_memory_resident"
 SECONDS = 60
-#: The option's value for the agent that most tests share; no guest boots with it.
+#: The option's value for the agent that most tests share. No guest boots with it.
 PERIOD = 5
-#: Seconds by which the clock is stepped: statistics of this age are not fresh.
+#: Seconds by which the clock is stepped. Statistics of this age are stale.
 STALE_SECONDS = 120
 
 
@@ -29,7 +29,7 @@ def wait_for_usage(agent, guest):
 
 @pytest.fixture(scope="class")
 def guests(hypervisor):
-    """One guest of each kind, up, by kind."""
+    """One running guest of each kind, by kind."""
     kinds = {"healthy": {}, "off": {"period": None}, "driverless": {"driver": False}}
     booting = {kind: Guest(hypervisor, f"kind-{kind}", **how) for kind, how in kinds.items()}
     try:
@@ -41,7 +41,7 @@ def guests(hypervisor):
 
 @pytest.fixture(scope="class")
 def agent(hypervisor, guests):
-    """One agent for all of them."""
+    """One agent for all guests."""
     with Agent(hypervisor, period=PERIOD) as running:
         yield running
 
@@ -110,7 +110,7 @@ def test_shipped_polling_yaml_gives_its_meters(boot, start_agent):
     guest = boot()
     agent = start_agent(polling=POLLING_YAML)
     stock, ours = yaml.safe_load(POLLING_YAML.read_text())["sources"]
-    # The guest has no devices, and old releases have not all of the stock pollsters.
+    # The guest has no devices, and old releases do not have all stock pollsters.
     wanted = {(f"ceilometer_{name}", guest.uuid) for name in ours["meters"]}
     wanted |= {("ceilometer_cpu", guest.uuid), ("ceilometer_power_state", guest.uuid)}
     others = {(f"ceilometer_{name.replace('.', '_')}", guest.uuid) for name in stock["meters"]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's command, as a process, on a lab guest of each kind."""
+"""The operator's command as a process, on a lab guest of each kind."""
 
 import contextlib
 import itertools
@@ -26,7 +26,7 @@ SECONDS = 60
 DEADLINE = 2.0
 MIB = 2**20
 
-#: Each kind of guest, and the verdict that it should have.
+#: Each kind of guest, and its expected verdict.
 KINDS = {
     "healthy": ({"period": 10}, "ok"),
     "off": ({"period": None}, "stale"),
@@ -41,7 +41,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def guests(hypervisor):
-    """A guest of each kind, by kind; the hung one hangs."""
+    """A guest of each kind, by kind. The hung guest hangs."""
     booting = {
         kind: Guest(hypervisor, f"instance-{number}", display_name=kind, **how)
         for number, (kind, (how, _)) in enumerate(KINDS.items())
@@ -60,7 +60,7 @@ def guests(hypervisor):
 
 @pytest.fixture(scope="module")
 def config(hypervisor, guests):
-    """A ceilometer.conf for them, with the default period and a guest's boot over soon."""
+    """A ceilometer.conf for these guests, with the default period and a short boot time."""
     path, _ = configure(hypervisor, timeout=DEADLINE)
     path.write_text(path.read_text().replace("[memballoon]", "[memballoon]\nboot_seconds = 5"))
     return path
@@ -68,7 +68,7 @@ def config(hypervisor, guests):
 
 @pytest.fixture(scope="module")
 def settled(config, guests):
-    """What 'guest list' says once the silent guests' last statistics are old."""
+    """The output of 'guest list' after the statistics of silent guests have become stale."""
     expected = {kind: verdict for kind, (_, verdict) in KINDS.items()}
     wait_for(lambda: verdicts(config) == expected, SECONDS, f"{expected}", lambda: table(config))
     return {guest["Name"]: guest for guest in listed(config)}
@@ -171,7 +171,7 @@ def test_virsh_domcontrol_shows_a_qemu_that_does_not_answer(boot, hypervisor):
     guest.hang()
 
     def control():
-        # As in 'virsh domcontrol DOMAIN'.
+        # The state that 'virsh domcontrol DOMAIN' shows.
         command = virsh(hypervisor, "domcontrol", guest.name)
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -221,7 +221,7 @@ def test_ctrl_c_at_the_question_ends_the_command_while_libvirtd_hangs(hypervisor
 
 @pytest.fixture
 def terminal():
-    """A terminal's other end, and what a program has written to it so far."""
+    """A pseudo-terminal, and a function that returns what a program has written to it so far."""
     master, slave = pty.openpty()
     os.set_blocking(master, False)
     said = bytearray()
@@ -265,7 +265,7 @@ def test_watch_in_a_pipe_prints_one_block_after_the_other_with_trends(settled, c
 
 
 def checked(hypervisor, config):
-    """What 'check' says as the agent's user: its result and text on one line, by check."""
+    """Return the results of 'check' as the agent's user: result and text in one line, by check."""
     done = subprocess.run(
         [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],
         check=False, capture_output=True, text=True, timeout=SECONDS,
@@ -278,7 +278,7 @@ def test_check_reports_settable_periods_after_setting_one(settled, config):
     assert (result, "Statistics periods can be set: tried" in text) == ("Success", True)
 
 
-#: Lines of libvirtd.conf with which its access control asks polkit.
+#: Lines of libvirtd.conf that make its access control ask polkit.
 ACCESS_CONTROL = (
     'auth_unix_ro = "none"\nauth_unix_rw = "polkit"\nunix_sock_rw_perms = "0777"\n'
     'access_drivers = [ "polkit" ]\n'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run what ./tools/demo runs, for a few seconds."""
+"""The demo of ./tools/demo, for a few seconds."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ COMMAND = (sys.executable, "-m", "tests.lab.demo")
 
 @pytest.fixture
 def start_demo(hypervisor):
-    """Start it; needs a lab, as the hypervisor does."""
+    """Start the demo. It needs a lab, as the hypervisor does."""
     started = []
 
     def start(seconds):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault table, in the real ceilometer-polling on real guests.
 
-What one polling cycle alone shows is in tests/qemu/test_faults.py.
+Faults that show in one polling cycle are in tests/qemu/test_faults.py.
 """
 
 import subprocess
@@ -18,9 +18,8 @@ from tests.lab.waiting import wait_for
 
 SECONDS = 60
 DEADLINE = 2.0
-#: How much longer than a healthy agent one with a stuck call may take to end, on however
-#: busy a machine: less than the 16 s that the call would be waited for, or the 60 s after
-#: which cotyledon gives up.
+#: Seconds that an agent with a stuck call may take longer to end than a healthy agent. A busy
+#: machine stays below. Waiting for the call would take 16 s, and cotyledon gives up after 60 s.
 PATIENCE = 10.0
 
 ROOT_ALONE = 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
@@ -141,7 +140,8 @@ def test_polkit_rule_denies_what_the_agent_does_not_need(access_controlled, comm
 
 
 def test_write_right_includes_the_qemu_monitor(access_controlled):
-    # The rule's file says so. If libvirt ever separates these rights, the rule must too.
+    # The comment in the rule's file says so. If libvirt ever separates these rights, the rule must
+    # change.
     query = ["qemu-monitor-command", "instance-1", '{"execute": "query-status"}']
     virsh = [*access_controlled.as_user, "virsh", "-c", "qemu:///system", *query]
     answer = subprocess.run(virsh, text=True, capture_output=True, check=True, timeout=SECONDS)
@@ -171,7 +171,7 @@ def test_stepped_clock_gives_no_stale_sample_and_recovers_within_a_period(
     begin = time.monotonic()
     clock.step(hours * 3600)
     wait_for_reason(agent, guest, Reason.PAUSED)
-    # By the step, then, and not by their true age.
+    # The statistics are stale because of the step, and not because of their true age.
     assert time.monotonic() - begin < FRESH_SECONDS / 2
     agent.wait_for_cycles(1)
     assert agent.usage(guest.uuid) is None
@@ -185,7 +185,7 @@ def test_stepped_clock_gives_no_stale_sample_and_recovers_within_a_period(
 
 
 def seconds_to_end(agent):
-    """How long it takes, with the status that all is well."""
+    """Return the seconds that the agent takes to end. Its exit status must be 0."""
     begin = time.monotonic()
     assert agent.stop() == 0
     return time.monotonic() - begin
@@ -193,7 +193,7 @@ def seconds_to_end(agent):
 
 @pytest.fixture
 def healthy_end(boot, start_agent):
-    """Seconds that an agent takes to end with no call stuck, on this machine, now."""
+    """Seconds that an agent without a stuck call takes to end on this machine now."""
     guest = boot("healthy")
     agent = start_agent(interval=1)
     wait_for_usage(agent, guest)
@@ -237,7 +237,7 @@ def test_duplicate_stock_pollster_is_warned_of_once_with_the_line(boot, start_ag
     )
     wait_for_usage(agent, guest)
     agent.wait_for_cycles(3)
-    # A further warning is about the interval that both have.
+    # The other warning is about the interval that both share.
     (warning,) = lines_about(agent, "is sent twice")
     assert "remove the line '- memory.usage' from source lab" in warning
     swap = ("ceilometer_memory_swap_in", guest.uuid)

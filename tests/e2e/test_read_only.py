@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent without write access to libvirt, beside the service that keeps periods."""
+"""The agent without write access to libvirt, beside the service that sets periods."""
 
 import configparser
 import pathlib
@@ -26,7 +26,8 @@ def live_period(guest):
 
 
 def service_command():
-    """The service's command with this environment's program; its configuration's path."""
+    """Return the service's command with this environment's program, and the path of its
+    configuration."""
     unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str
     unit.read(UNIT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ceilometer's own libvirt meters beside ours in one source, in the real agent."""
+"""Ceilometer's own libvirt meters and ours in one source of the real agent."""
 
 import pytest
 
@@ -14,7 +14,7 @@ METRICS = {f"ceilometer_{name.replace('.', '_')}" for name in METERS}
 
 
 def missing(agent, guests):
-    """The metrics of these guests that the exporter does not show now."""
+    """Return the metrics of these guests that the exporter does not show now."""
     return {(metric, guest.uuid) for metric in METRICS for guest in guests} - set(agent.metrics())
 
 
@@ -66,7 +66,7 @@ def test_hung_guest_stops_all_meters_of_its_interval_when_not_served(boot, start
     assert agent.log_text().count("cpu, power.state each 1 s") == 1
     hung.hang()
     try:
-        # The stock pollster may be ahead of ours or behind it in the cycle that it stops.
+        # The stock pollster can run before or after ours in the cycle that it stops.
         with pytest.raises(TimeoutError):
             agent.wait_for_cycles(3, seconds=10)
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command's check of the installation, on libvirt's test driver."""
+"""The command 'check', on libvirt's test driver."""
 
 import os
 import re
@@ -26,12 +26,12 @@ ROW = re.compile(r"Check: (.*?) Result: (\w+) Details: (.*?) \+-", re.DOTALL)
 
 
 def details(done):
-    """The check's table as one line of text."""
+    """Return the check's table as one line of text."""
     return " ".join(done.stdout.replace("|", " ").split())
 
 
 def rows(done):
-    """Result and details by the check's name."""
+    """Return result and details by the check's name."""
     return {name: (result, text) for name, result, text in ROW.findall(details(done))}
 
 
@@ -100,7 +100,8 @@ def test_publishers_own_definitions_are_checked(run, installed, tmp_path):
 
 @pytest.fixture
 def publish(installed, tmp_path):
-    """The configuration of a node that sends these meters to a publisher at this address."""
+    """Write the configuration of a node that publishes these meters to this
+    address."""
 
     def write(url, *meters, definitions=None, **options):
         if definitions is not None:
@@ -164,7 +165,7 @@ def test_sink_that_no_selected_meter_reaches_is_not_checked(run, publish, tmp_pa
 
 # Odd files.
 
-#: What somebody's YAML file can hold.
+#: Content that a user's YAML file can have.
 ODD = {
     "empty": b"",
     "comment": b"# nothing yet\n",
@@ -191,12 +192,12 @@ ODD = {
     "binary": bytes(range(256)),
     "merge of nothing": b"<<: 1\n",
 }
-#: A check, and the file that only it reads.
+#: A check, and the file that only this check reads.
 FILES = {"Pollsters": "polling.yaml", "Gnocchi": "pipeline.yaml", "Gnocchi ": "own.yaml"}
 
 
 def odd_node(publish, check):
-    """The configuration of a sound node, and the path of the file to spoil."""
+    """The configuration of a valid node, and the path of the file to replace."""
     resources = [{"resource_type": "instance", "metrics": ["memory.util"]}]
     definitions = {"archive_policy_default": "high", "resources": resources}
     config = publish("gnocchi://?", definitions=definitions)
@@ -281,7 +282,7 @@ def test_check_survives_every_structure(run, publish, check, content):
     assert len(rows(done)) == 12
 
 
-# What polling.yaml asks for.
+# What polling.yaml selects.
 
 
 def test_wildcard_does_not_select_the_plugin_and_check_shows_the_lines(run, installed):
@@ -446,7 +447,7 @@ def test_write_access_that_was_not_tried_is_not_reported_as_settable(run, instal
 
 @pytest.fixture
 def exporting(installed):
-    """The configuration of a node whose exporter has these lines in [polling]."""
+    """Write the configuration of a node with these lines in [polling]."""
     on = "enable_prometheus_exporter = true\n"
     return lambda lines: installed("memory_usage", lines=on + lines)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's command, as a process, on libvirt's test driver."""
+"""The operator's command as a process, on libvirt's test driver."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ def run_process(*words, **options):
 
 @pytest.fixture
 def node_of(configure, tmp_path):
-    """The configuration for a test driver with domains of these names."""
+    """Make a configuration for a test driver with domains of these names."""
 
     def make(*names):
         domains = [DOMAIN.format(number=n, name=name) for n, name in enumerate(names, 1)]
@@ -169,7 +169,7 @@ def test_enable_with_the_option_off_changes_nothing_and_says_so(run, configure):
 
 def test_enable_sets_the_period(run, configure):
     done = run(configure(), "guest", "enable", "test", "-f", "value", "-c", "Result")
-    # The test driver's guest answers from 1989.
+    # The statistics of the test driver's guest are of 1989.
     assert (done.returncode, done.stdout) == (0, "set to 10 s, no answer yet\n")
 
 
@@ -231,7 +231,7 @@ def test_watch_rejects_an_invalid_interval(configure, seconds):
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
-#: Loads all that the package offers to Ceilometer and to the command.
+#: Loads all entry points of the package.
 LOAD_ALL = """
 import importlib.metadata, sys
 sys.modules["libvirt"] = None

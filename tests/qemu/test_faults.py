@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault table, in polling cycles of this process on real guests.
 
-What needs the whole agent is in tests/e2e/test_faults.py.
+Faults that need the whole agent are in tests/e2e/test_faults.py.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ from tests.lab.waiting import wait_for
 MOST_LEFT_BEHIND = 4
 #: Seconds that a libvirt call may take here.
 DEADLINE = 2.0
-#: Seconds that a process may take to start, or to end.
+#: Seconds that a process may take to start or to end.
 SECONDS = 30
-READ_ON_AND_ON = """
+READ_CONTINUOUSLY = """
 import libvirt, sys
 connection = libvirt.openReadOnly(sys.argv[1])
 print("reading", flush=True)
@@ -49,14 +49,14 @@ def reasons(readings):
 
 
 def timed_cycle(collector):
-    """Reasons by uuid, and the cycle's length in seconds."""
+    """Return the reasons by UUID, and the cycle's length in seconds."""
     begin = time.monotonic()
     readings = collector.readings({}, [])
     return reasons(readings), time.monotonic() - begin
 
 
 def wait_for_answers(collector):
-    """Until no call is stuck any more."""
+    """Wait until no call is stuck."""
     wait_for(lambda: collector.host.stuck_calls == 0, 30, "stuck calls' return")
 
 
@@ -66,7 +66,7 @@ def live_period(guest):
 
 @pytest.fixture
 def hang():
-    """Hang guests for the test, or until they are unhung."""
+    """Hang guests until the test ends or until they are resumed."""
     hung = []
 
     def hang_them(*guests):
@@ -81,7 +81,7 @@ def hang():
 
 @pytest.fixture
 def slow_dump(hypervisor):
-    """While it is entered, a live dump of the guest waits for the reader of its pipe."""
+    """Hold a live dump of the guest while the context is active."""
 
     @contextlib.contextmanager
     def dump(guest):
@@ -141,7 +141,7 @@ def test_hung_guest_costs_one_deadline_once_and_no_other_guest(
     )  # fmt: skip
     assert [first, *(found for found, _ in later)] == [expected] * 6
     assert first_seconds < DEADLINE + normal
-    # Not again the wait for a deadline.
+    # The deadline is not waited for again.
     assert max(seconds for _, seconds in later) < DEADLINE / 4
 
 
@@ -258,7 +258,7 @@ def test_libvirtd_killed_within_a_cycle_ends_it_within_the_deadline(
     hung, other = boot_many(2)
     collector = make_collector(timeout=DEADLINE)
     collector.readings({}, [])
-    # The hung guest keeps the cycle under way until the kill.
+    # The hung guest keeps the cycle running until libvirtd is killed.
     hang(hung)
     cycle = []
     thread = threading.Thread(target=lambda: cycle.append(timed_cycle(collector)))
@@ -319,7 +319,7 @@ def test_another_client_reading_continuously_costs_no_sample(boot_many, make_col
     collector = make_collector()
     collector.readings({}, [])
     reader = subprocess.Popen(
-        [sys.executable, "-c", READ_ON_AND_ON, hypervisor.uri], stdout=subprocess.PIPE
+        [sys.executable, "-c", READ_CONTINUOUSLY, hypervisor.uri], stdout=subprocess.PIPE
     )
     try:
         assert reader.stdout.readline() == b"reading\n"
@@ -335,7 +335,7 @@ def test_another_client_reading_continuously_costs_no_sample(boot_many, make_col
 @pytest.mark.parametrize("fault", ["panic", "unload_driver"])
 def test_silent_guest_keeps_only_its_resident_memory(boot, make_collector, fault):
     guest = boot(period=1)
-    # By a clock that is ahead what is 6 s old is past the limit of 30 s.
+    # The clock is ahead, so statistics of 6 s ago are older than the limit of 30 s.
     collector = make_collector(period=1, ahead=25)
     assert collector.readings({}, [])[guest.uuid].reason is None
     getattr(guest, fault)()

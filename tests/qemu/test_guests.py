@@ -14,12 +14,12 @@ from tests.lab.waiting import wait_for
 
 TAKEN_MIB = 40
 MEMORY_MIB = 192
-#: How far two looks at an idle guest may differ.
+#: The most by which two reads of an idle guest may differ.
 TOLERANCE_KIB = 4096
 
 
 def cycle(collector, guest):
-    """The guest's reading in one new cycle."""
+    """Return the guest's reading from one new cycle."""
     return collector.readings({}, [guest.uuid])[guest.uuid]
 
 
@@ -41,7 +41,7 @@ def test_guest_booted_without_a_period_reports_in_the_cycle_that_enables_it(
 def test_old_statistics_are_renewed_in_the_cycle_that_enables_the_guest(boot, make_collector):
     guest = boot(period=None)
     before = guest.domain.memoryStats()["last_update"]
-    # By a clock that is ahead the boot's statistics are too old, and new ones are not.
+    # The clock is ahead, so the statistics of the boot are too old and new ones are not.
     wait_for(lambda: time.time() - before > 5, 10, "the boot's statistics to age")
     reading = cycle(make_collector(ahead=27), guest)
     assert reading.reason is None
@@ -113,7 +113,7 @@ def test_usage_follows_a_guest_that_takes_memory_and_gives_it_back(boot, make_co
 
 
 def test_balloon_pages_do_not_count_as_used(boot, make_collector):
-    # Nova's autodeflate: the guest's total stays what it is.
+    # With Nova's autodeflate the guest's total does not change.
     guest = boot(period=1, memory=MEMORY_MIB)
     collector = make_collector(period=1)
     before = cycle(collector, guest)
@@ -128,7 +128,7 @@ def test_balloon_pages_do_not_count_as_used(boot, make_collector):
     wait_for(is_reported, 20, "a report of the guest with an inflated balloon")
     after = reports[-1]
     assert after.guest["available"] == before.guest["available"]
-    # What the kernel keeps for itself is no part of available, but of actual.
+    # available does not include what the kernel reserves, and actual does.
     kernel = before.host["maximum"] - before.guest["available"]
     grown = usage(after.stats) - usage(before.stats)
     assert -TOLERANCE_KIB < grown < kernel + TOLERANCE_KIB
@@ -156,7 +156,7 @@ def test_guest_that_leaves_after_discovery_is_gone_and_the_others_are_read(boot,
 def test_statistics_are_those_of_memorystats(boot, make_collector):
     guest = boot(period=None)
     reading = cycle(make_collector(period=0), guest)
-    # Without a period nothing moves but the host's view of the process.
+    # Without a period only the host's view of the process changes.
     expected = guest.domain.memoryStats()
     for name in ("last_update", "rss"):
         expected.pop(name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Domains that another libvirt job holds, and domains whose period is not ours to set."""
+"""Domains that another libvirt job holds, and domains whose period the agent must not set."""
 
 import contextlib
 import re
@@ -39,7 +39,7 @@ def destination():
 
 @contextlib.contextmanager
 def slow_migration(guest, destination):
-    """While it is entered, the guest is on its way to the other host, at 1 MiB/s."""
+    """Migrate the guest to the other host at 1 MiB/s while the context is active."""
     source = guest.hypervisor
     moved = source.folder / f"{guest.name}.moved.xml"
     xml = guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE)
@@ -124,7 +124,7 @@ def test_restore_of_a_saved_guest_is_busy_and_costs_the_others_nothing(
 
 @pytest.fixture
 def own_hypervisor():
-    """A libvirtd of the test's own."""
+    """A libvirtd that only this test uses."""
     with Hypervisor() as running:
         yield running
 
@@ -145,7 +145,7 @@ def test_period_that_the_operator_chose_is_enforced(boot, make_collector):
 def test_guest_with_a_period_of_60_s_is_fresh_for_as_long_as_that_allows(boot, make_collector):
     guest = boot(period=60)
     rule = PeriodRule(10, may_set=False)
-    # Statistics that are 170 s old are not three periods of 60 s old.
+    # Statistics 170 s old are younger than three periods of 60 s.
     assert make_collector(rule=rule, ahead=165).readings({}, [])[guest.uuid].reason is None
     late = make_collector(rule=rule, ahead=200).readings({}, [])[guest.uuid].reason
     assert late is Reason.STALE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many guests hang, or all are slow: cycles of this process on real guests."""
+"""Many guests hang, or all are slow, in cycles of this process on real guests."""
 
 import contextlib
 import os
@@ -27,14 +27,15 @@ BUDGET = 4
 
 @pytest.fixture
 def own_hypervisor():
-    """A libvirtd of the test's own, because its workers get stuck."""
+    """A libvirtd that only this test uses, because its workers get stuck."""
     with Hypervisor() as running:
         yield running
 
 
 @pytest.fixture
 def halted():
-    """Stop the QEMU processes of guests until the test ends or they are released."""
+    """Stop the QEMU processes of guests until the test ends or they are
+    released."""
     stopped = []
 
     def halt(*guests):
@@ -53,7 +54,7 @@ def release(guests):
 
 
 def boot_paused(hypervisor, count):
-    """Guests that never run: they cost no processor, and libvirt reads them all the same."""
+    """Return guests that never run. They use no CPU, and libvirt reads them like others."""
     return [Guest(hypervisor, f"instance-{number:02d}", paused=True) for number in range(count)]
 
 
@@ -64,7 +65,7 @@ def timed_cycle(collector):
 
 
 def reported(readings):
-    """The guests whose resident memory was read."""
+    """Return the UUIDs of the guests whose resident memory was read."""
     return {uuid for uuid, reading in readings.items() if reading.host.get("rss")}
 
 
@@ -73,7 +74,7 @@ def uuids(guests):
 
 
 def occupied(hypervisor):
-    """How many monitors a libvirt client has kept occupied."""
+    """Return how many monitors a libvirt client keeps occupied."""
     states = [domain.controlInfo()[0] for domain in hypervisor.connection.listAllDomains()]
     return states.count(libvirt.VIR_DOMAIN_CONTROL_OCCUPIED)
 
@@ -239,7 +240,7 @@ def test_ten_outages_leave_no_thread_descriptor_or_connection(
 
 @pytest.fixture
 def slow_qemus():
-    """Stop each guest's QEMU, and let it run for a moment every ``seconds`` seconds."""
+    """Stop each guest's QEMU and let it run briefly every ``seconds`` seconds."""
     end = threading.Event()
     threads = []
 
@@ -288,7 +289,7 @@ def test_slow_guests_take_turns_and_none_counts_as_hung(
 
 @contextlib.contextmanager
 def forwarder(path):
-    """A process that forwards a TCP port to a socket; its port and process."""
+    """Run a process that forwards a TCP port to a socket. Yield its port and the process."""
     program = (
         "import socket, sys, threading\n"
         "def copy(a, b):\n"
@@ -332,5 +333,5 @@ def test_calls_on_a_lost_connection_return(own_hypervisor, make_collector):
         collector.readings({}, [])
         process.send_signal(signal.SIGSTOP)
         assert collector.readings({}, []) == {}
-        # The keepalive messages end the calls, although the other end never closes.
+        # Keepalive messages end the calls, although the other end never closes the connection.
         wait_for(lambda: not collector.host._calls.daemon.under_way, 60, "the calls' return")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults that later versions of libvirt and QEMU than Debian 12's brought.
+"""Faults that depend on the versions of libvirt and QEMU, found with newer ones than Debian 12's.
 
-``tox -e debian13`` runs them with libvirt 11.3 and QEMU 10. They hold with older ones, too.
+``tox -e debian13`` runs these tests with libvirt 11.3 and QEMU 10. They also pass with older
+ones.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ CYCLES = 6
 
 
 def timed_cycle(collector):
-    """Reasons by uuid, and the cycle's length in seconds."""
+    """Return the reasons by UUID, and the cycle's length in seconds."""
     begin = time.monotonic()
     readings = collector.readings({}, [])
     seconds = time.monotonic() - begin
@@ -30,7 +31,7 @@ def timed_cycle(collector):
 
 @contextlib.contextmanager
 def hung(guest):
-    """The guest hangs while this is entered."""
+    """Hang the guest while the context is active."""
     guest.hang()
     try:
         yield

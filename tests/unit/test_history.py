@@ -16,10 +16,10 @@ class Processes:
 
     def __init__(self, **times):
         self.times = times
-        self.looks = []
+        self.searches = []
 
     def started(self, uuids):
-        self.looks.append(list(uuids))
+        self.searches.append(list(uuids))
         return {uuid: self.times[uuid] for uuid in uuids if uuid in self.times}
 
 
@@ -28,7 +28,7 @@ def record(uuid="a", fields=recorded.RUNNING, boot=1, outcome=Outcome.READ):
 
 
 def history(*reads, processes=None):
-    """A history of these reads: pairs of a time and a record."""
+    """Return a history of these reads: pairs of a time and a record."""
     made = History(BOOT_SECONDS, processes or Processes())
     for now, one in reads:
         made.update([one], now)
@@ -119,4 +119,4 @@ def test_processes_are_searched_once_for_all_new_domains():
     known.update(both, NOW)
     known.update([*both, record("c")], NOW)
     known.update([*both, record("c")], NOW)
-    assert processes.looks == [["a", "b"], ["c"]]
+    assert processes.searches == [["a", "b"], ["c"]]

@@ -32,7 +32,7 @@ GUEST = {
 
 
 def missing(**changed):
-    """What is taken away from a guest that sends that instead."""
+    """Return what is taken away from a guest that sends that instead."""
     stats = {**HOST, **GUEST, **changed}
     return set(stats) - set(HOST) - set(guest_stats(stats))
 

@@ -45,9 +45,9 @@ def qemu(uuid, *statuses, **kind):
 
 
 class Table(list):
-    """The processes; looks: how often they were gone through."""
+    """The processes; searches: how often they were gone through."""
 
-    looks = 0
+    searches = 0
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def table(monkeypatch):
     table = Table()
 
     def iterate():
-        table.looks += 1
+        table.searches += 1
         return iter(table)
 
     monkeypatch.setattr(psutil, "process_iter", iterate)
@@ -128,7 +128,7 @@ def test_known_processes_are_not_searched_again(table):
     known = processes()
     known.halted([A])
     known.halted([A])
-    assert table.looks == 1
+    assert table.searches == 1
 
 
 def test_restarted_qemu_is_found_again(table):
@@ -148,7 +148,7 @@ def test_start_of_each_qemu_is_known(table):
 def test_all_starts_are_found_in_one_search(table):
     table += [qemu(A), qemu(B)]
     processes().started([A, B, "c"])
-    assert table.looks == 1
+    assert table.searches == 1
 
 
 def test_qemu_that_is_not_shown_has_no_start(table):

@@ -45,7 +45,7 @@ def snapshots(fake):
 
 
 def cycle(snapshots, *questions, uuids=(FIRST, SECOND)):
-    """The reads that answer these questions about each instance, one after the other."""
+    """Return the reads that answer these questions about each instance, one after the other."""
     return [snapshots.get(question, uuid) for question in questions for uuid in uuids]
 
 

@@ -41,7 +41,7 @@ FAILED tests/x.py::test_b
 def scripted(monkeypatch, tmp_path):
     """Environments whose commands are these shell scripts; their limit is in seconds."""
     monkeypatch.setattr(environment, "LOGS", tmp_path)
-    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(runner, "CHECK_SECONDS", 0.05)
 
     def make(scripts, limit=SECONDS):
         monkeypatch.setattr(
@@ -150,10 +150,10 @@ def test_stalled_download_is_killed_and_restarted(monkeypatch, tmp_path):
 
 def test_failed_download_gives_command_and_reason_in_one_line(monkeypatch):
     monkeypatch.setattr(download, "PAUSE", 0)
-    with pytest.raises(download.DownloadError) as told:
+    with pytest.raises(download.DownloadError) as raised:
         download.attempt("sh", "-c", "echo no route; echo to host; exit 1", seconds=5, tries=2)
-    assert str(told.value).startswith("2 times in vain: sh -c ")
-    assert str(told.value).endswith(": no route / to host")
+    assert str(raised.value).startswith("failed 2 times: sh -c ")
+    assert str(raised.value).endswith(": no route / to host")
 
 
 def test_every_unpacked_package_is_fetched_before_the_tests():

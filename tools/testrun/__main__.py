@@ -105,13 +105,13 @@ def _close(console: Console, environments: list[Environment], failures: list[Fai
     """Print the failures in full, the table and the totals."""
     bad = [one for one in environments if one.state in FAILURES]
     for one in bad:
-        print(f"\n{'=' * 20} {_where(one)}\n{one.output.failures()}")
+        print(f"\n{'=' * 20} {_heading(one)}\n{one.output.failures()}")
     print()
     console.print(table(environments))
     for failure in failures:
         print(failure)
     for one in bad:
-        print(_where(one))
+        print(_heading(one))
     sums = collections.Counter[str]()
     for one in environments:
         sums.update(passed=one.passed, failed=one.failed, skipped=one.skipped)
@@ -121,7 +121,7 @@ def _close(console: Console, environments: list[Environment], failures: list[Fai
     print(f"\n{sums['passed']} passed, {sums['failed']} failed{skipped}", flush=True)
 
 
-def _where(one: Environment) -> str:
+def _heading(one: Environment) -> str:
     return f"{one.name}: {one.state.value}; its output: {one.output.path}"
 
 

@@ -46,7 +46,7 @@ class Board:
 
 
 def table(environments: list[Environment]) -> Table:
-    """All of them, with their states, times and counts."""
+    """Return all of them, with their states, times and counts."""
     drawn = Table(box=None, pad_edge=False)
     drawn.add_column("environment")
     drawn.add_column("state")
@@ -60,7 +60,7 @@ def table(environments: list[Environment]) -> Table:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds; nothing for what has not begun."""
+    """Return minutes and seconds; nothing for what has not begun."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}" if seconds else ""
 
 

@@ -54,7 +54,7 @@ def fetch(names: list[str]) -> list[Failure]:
 
 
 def _failure(need: Need) -> Failure | None:
-    """Why it is not available, or None once it is."""
+    """Return why it is not available, or None once it is."""
     begin = time.monotonic()
     _show(f"Fetching: {need.name} ...")
     try:

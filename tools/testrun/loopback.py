@@ -22,7 +22,7 @@ WORDS = (*UNSHARE, sys.executable, "-m", "tools.testrun.loopback")
 
 
 def available() -> bool:
-    """Whether this process may make such a network: it takes root."""
+    """Return whether this process may make such a network: it takes root."""
     if os.geteuid() != 0 or not shutil.which(UNSHARE[0]):
         return False
     done = subprocess.run([*UNSHARE, "true"], check=False, capture_output=True, timeout=SECONDS)

@@ -64,7 +64,7 @@ def _lab(names: list[str]) -> Iterator[Need]:
 
 
 def _from_debian(name: str, purpose: str, get: Callable[[], object]) -> Need:
-    """A need that renews apt's lists if they are too old for it, or not there."""
+    """Return a need that renews apt's lists if they are too old for it, or not there."""
 
     def get_with_lists() -> None:
         try:

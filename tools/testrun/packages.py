@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def missing() -> list[str]:
-    """The packages that bindep misses."""
+    """Return the packages that bindep misses."""
     done = subprocess.run(
         [pathlib.Path(sys.executable).with_name("bindep"), "--brief", "test"],
         check=False, cwd=TREE, stdout=subprocess.PIPE, text=True, timeout=QUERY_SECONDS,
@@ -44,7 +44,7 @@ def missing() -> list[str]:
 
 
 def can_install() -> bool:
-    """Whether there is apt, and root or a sudo that does not ask."""
+    """Return whether there is apt, and root or a sudo that does not ask."""
     if not shutil.which("apt-get"):
         return False
     done = subprocess.run(
@@ -74,7 +74,7 @@ def install(packages: list[str]) -> list[str]:
 
 
 def purposes() -> dict[str, str]:
-    """What each package of bindep.txt is for: the comment above it."""
+    """Return what each package of bindep.txt is for: the comment above it."""
     found: dict[str, str] = {}
     comment: list[str] = []
     in_comment = False

@@ -14,7 +14,7 @@ from tools.testrun.environment import Environment, State
 LANES = 2
 #: What ends a run.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 SWEEP_SECONDS = 60
 #: Takes down every lab that no running process owns.
 SWEEP = "from tests.lab.hypervisor import sweep; sweep()"
@@ -60,7 +60,7 @@ def _until_ended(
             with _signals_later():
                 start(one)
         show()
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_SECONDS)
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ def _is_unfinished(one: Environment) -> bool:
 
 
 def _ready(environments: list[Environment], depends: dict[str, set[str]]) -> list[Environment]:
-    """Those to start now."""
+    """Return those to start now."""
     unfinished = {one.name for one in environments if _is_unfinished(one)}
     ready = [one for one in _in(State.WAITING, environments) if not depends[one.name] & unfinished]
     return ready[: LANES - len(_in(State.RUNNING, environments))]
