@@ -21,9 +21,10 @@ PERIOD = "mem_stats_period_seconds"
 
 
 class Finding(Generic[T]):
-    """Something that several checks need, found out once.
+    """A value that several checks need and that is determined once.
 
-    check: the name of the first of them, whose failure it is if it cannot be found out.
+    check: the name of the first check that needs it. That check fails if the value cannot be
+        found.
     """
 
     def __init__(self, check: str, find: Callable[[], T]) -> None:
@@ -33,9 +34,12 @@ class Finding(Generic[T]):
         self._has_failed = False
 
     def get(self) -> T:
-        """Raise what the search raises; from the second failure on, NotCheckedError."""
+        """Return the value.
+
+        Raises the error of the search the first time it fails, and NotCheckedError after that.
+        """
         if self._has_failed:
-            raise NotCheckedError(f"Not checked, because '{self._check}' failed.")
+            raise NotCheckedError(f"Not checked because '{self._check}' failed.")
         if not self._found:
             self._has_failed = True
             self._found = [self._find()]
@@ -46,7 +50,7 @@ class Finding(Generic[T]):
 class Installation:
     """One compute node: its agent's configuration, its guests and its polling.yaml.
 
-    nova_paths: files and folders of Nova's that were given.
+    nova_paths: the files and folders of Nova that the operator named.
     """
 
     def __init__(self, configuration: Configuration, node: Node, nova_paths: list[str]) -> None:
@@ -68,7 +72,7 @@ class Installation:
 
     @property
     def sources(self) -> list[PollingSource]:
-        """Those of polling.yaml. Raises FileError, NotCheckedError."""
+        """The sources of polling.yaml. Raises FileError, NotCheckedError."""
         return self._sources.get()
 
     @property
@@ -87,5 +91,5 @@ class Installation:
 
     @property
     def period_origin(self) -> str:
-        """Who sets the option."""
+        """The file that sets the option, or 'default'."""
         return self.configuration.origin(PERIOD, "libvirt") or "default"

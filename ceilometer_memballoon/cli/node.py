@@ -53,7 +53,7 @@ class Guest:
         return self.seen.facts is None or self.seen.facts.is_nova
 
     @property
-    def rss_lacks(self) -> str | None:
+    def not_in_rss(self) -> str | None:
         """Which of its memory does not count in memory.resident; None if all does."""
         facts = self.seen.facts
         lacks = () if facts is None else facts.rss_excludes

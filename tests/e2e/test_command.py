@@ -112,7 +112,9 @@ def test_list_changes_nothing(settled, guests):
 
 
 def test_list_shows_whether_the_period_is_the_options(settled):
-    found = {kind: settled[kind]["Period is option's"] for kind in ("healthy", "off", "deviceless")}
+    found = {
+        kind: settled[kind]["Period matches option"] for kind in ("healthy", "off", "deviceless")
+    }
     assert found == {"healthy": True, "off": False, "deviceless": None}
 
 
@@ -139,9 +141,9 @@ def test_enable_sets_periods_and_says_why_it_skips_guests(settled, config, guest
     results = {guest["Name"]: guest["Result"] for guest in json.loads(done.stdout)}
     assert results == {
         "off": "set to 10 s, answered",
-        "healthy": "is at 10 s already",
-        "deviceless": "left alone: no balloon device",
-        "hung": "left alone: not responding",
+        "healthy": "already 10 s",
+        "deviceless": "skipped: no balloon device",
+        "hung": "skipped: not responding",
     }
     assert done.returncode == 0
     assert parse_balloon(guests["off"].live_xml()).period == 10

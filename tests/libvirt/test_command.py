@@ -164,7 +164,7 @@ def test_enable_with_the_option_off_changes_nothing_and_says_so(run, configure):
     off = configure(lines="[libvirt]\nmem_stats_period_seconds = 0\n")
     done = run(off, "guest", "enable", "test")
     assert done.returncode == 1
-    assert "set it above zero" in done.stderr
+    assert "Set it to 1 to" in done.stderr
 
 
 def test_enable_sets_the_period(run, configure):
@@ -209,7 +209,7 @@ def test_healthy_guest_that_was_not_asked_is_not_called_hung(run, configure, dom
 
 
 @pytest.mark.parametrize(("lines", "result"), [
-    ("", "keeps its 60 s, because the option is only a default\n"),
+    ("", "keeps 60 s, because the option only has its default\n"),
     ("[libvirt]\nmem_stats_period_seconds = 10\n", "set to 10 s, no answer yet\n"),
 ])  # fmt: skip
 def test_default_does_not_overrule_a_period_that_somebody_chose(
