@@ -85,7 +85,7 @@ def loaded(conf, tmp_path):
 
 
 @pytest.mark.parametrize("meters", [["*"], ["memory.*"], ["m*"], ["!cpu"], ["cpu"], ["*", "!cpu"]])
-def test_line_that_was_written_for_stock_meters_loads_none_of_the_plugins(loaded, meters):
+def test_line_for_stock_meters_loads_no_pollster_of_the_plugin(loaded, meters):
     assert loaded(*meters) == set()
 
 
@@ -97,11 +97,11 @@ def test_line_that_was_written_for_stock_meters_loads_none_of_the_plugins(loaded
         (["cpu", "memory.usage", "memory_resident"], {"memory_resident"}),
     ],
 )
-def test_line_with_an_underscore_asks_for_the_plugins_pollsters(loaded, meters, names):
+def test_line_with_an_underscore_selects_the_plugins_pollsters(loaded, meters, names):
     assert loaded(*meters) == names
 
 
-def test_no_stock_pollster_has_the_underscore_by_which_the_plugins_are_known():
+def test_no_stock_pollster_name_has_an_underscore():
     assert not [name for name in stock_pollsters() if name.startswith("memory_")]
 
 
@@ -213,12 +213,12 @@ def test_instance_that_is_not_on_the_host_is_skipped(resident):
     assert [s.resource_id for s in samples(resident, resources=[elsewhere, INSTANCE])] == [UUID]
 
 
-def test_instance_that_makes_no_sample_is_skipped(resident):
+def test_instance_whose_sample_fails_is_skipped(resident):
     broken = SimpleNamespace(id=UUID)
     assert [s.resource_id for s in samples(resident, resources=[broken, INSTANCE])] == [UUID]
 
 
-def test_instance_that_makes_no_sample_is_warned_of_once(resident, caplog):
+def test_failed_sample_of_an_instance_is_warned_of_once(resident, caplog):
     broken = SimpleNamespace(id=UUID)
     for _ in range(2):
         samples(resident, resources=[broken])
@@ -240,7 +240,7 @@ def test_no_exception_leaves_get_samples(monkeypatch, resident, caplog):
     assert caplog.messages == ["No samples of memory.resident: ZeroDivisionError('a bug')"]
 
 
-def test_option_without_sense_ends_no_agent_and_is_told(tmp_path, capfd):
+def test_invalid_option_is_logged_and_does_not_stop_the_agent(tmp_path, capfd):
     config = tmp_path / "ceilometer.conf"
     config.write_text("[libvirt]\nmem_stats_period_seconds = soon\n")
     conf = service.prepare_service(["test"], config_files=[str(config)])

@@ -69,7 +69,7 @@ def test_only_guests_before_a_hung_one_in_its_own_call_have_answered():
     assert noted == [some[MOST_IN_CALL].uuid, some[MOST_IN_CALL + 1].uuid]
 
 
-def test_nobody_examines_monitors_while_all_is_well():
+def test_monitors_are_not_examined_without_trouble():
     node = Node(*guests(20))
     node.cycle()
     node.cycle()
@@ -104,7 +104,7 @@ def test_guest_is_read_once_its_long_job_is_over():
     assert node.read() == uuids(node.guests)
 
 
-def test_read_cut_by_the_cycles_end_is_no_trouble():
+def test_read_cut_by_the_end_of_the_cycle_is_no_hang():
     node = Node(*guests(12, seconds=0.45), timeout=2.0)
     for _ in range(4):
         node.cycle()

@@ -44,7 +44,7 @@ def test_guest_that_ends_in_mid_cycle_is_in_no_record():
     assert node.read() == {"g000", "g002"}
 
 
-def test_late_read_takes_back_nothing_that_was_read_in_the_meantime():
+def test_late_read_does_not_overwrite_newer_results():
     slow, *others = node_guests = guests(4)
     node = Node(*node_guests, visible=False)
     for _ in range(3):

@@ -60,7 +60,7 @@ def test_guest_that_has_just_booted_is_booting():
     assert node.reading(record("a", recorded.NO_DRIVER)).reason is Reason.BOOTING
 
 
-def test_guest_that_has_reported_is_not_told_to_load_a_driver_after_its_reboot():
+def test_rebooted_guest_that_reported_before_is_not_driverless():
     node = Node()
     node.reading(record("a"))
     node.now += 300

@@ -63,13 +63,13 @@ def test_local_connection_needs_neither(monkeypatch, loops, uri):
     assert (opened.keepalive, loops) == (None, [])
 
 
-def test_other_end_without_keepalive_is_connected_all_the_same(monkeypatch, loops):
+def test_remote_without_keepalive_is_connected(monkeypatch, loops):
     opened = FakeConnection(libvirt.libvirtError("not supported"))
     monkeypatch.setattr(libvirt, "openReadOnly", lambda uri: opened)
     assert open_connection("esx://node/", writable=False) is opened
 
 
-def test_event_loop_is_registered_once_for_two_threads_and_before_either_goes_on(monkeypatch):
+def test_two_threads_register_the_event_loop_once_and_wait_for_it(monkeypatch):
     registered, both = [], threading.Barrier(2)
 
     def register():

@@ -42,7 +42,7 @@ class Late:
         return found.outcome
 
 
-def test_late_read_is_waited_for_until_its_qemu_counts_as_hung():
+def test_wait_for_a_late_read_ends_when_its_qemu_counts_as_hung():
     late = Late()
     begun = late.clock()
     assert late.late_reads.wait() is False

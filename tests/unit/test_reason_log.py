@@ -52,7 +52,7 @@ def test_healthy_guest_is_not_mentioned(caplog):
     assert caplog.messages == []
 
 
-def test_instance_that_left_and_came_back_is_logged_anew(caplog):
+def test_returned_instance_is_logged_again(caplog):
     caplog.set_level(logging.DEBUG)
     reason_log = ReasonLog()
     for reasons in ({"a": Reason.BUSY}, {}, {"a": Reason.BUSY}):
