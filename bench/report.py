@@ -20,7 +20,7 @@ from bench.contestants import (
 
 Curve = dict[int, dict[str, Cost]]
 Pairs = dict[int, dict[str, list[float]]]
-#: Of the bootstrap.
+#: The number of resamples of the bootstrap.
 RESAMPLES, SEED = 1000, 1
 NAMES = (PLUGIN, ALL_METERS, STOCK, FLOOR, C_FLOOR)
 
@@ -33,7 +33,7 @@ def table(
     beyond: dict[int, dict[str, float]],
     memory: dict[str, float],
 ) -> str:
-    """Return all figures as text: ratios first, then milliseconds."""
+    """Return all figures as text: ratios, then milliseconds."""
     return "\n".join(
         [
             "Ratios of one polling cycle without discovery, medians",
@@ -64,16 +64,16 @@ def table(
 
 
 def ratios(curve: Curve, rpcs: dict[int, dict[str, int]]) -> list[str]:
-    """Return the first table alone, as lines."""
+    """Return the lines of the first table."""
     return _grid(_ratio_head(), (_ratios(n, costs, rpcs[n]) for n, costs in curve.items()))
 
 
 def plot(curve: Curve, folder: pathlib.Path) -> None:
-    """Wall time and the agent's CPU over guests, as benchmark.svg and benchmark.png."""
+    """Plot wall time and the agent's CPU time by guests, as benchmark.svg and benchmark.png."""
     import matplotlib  # noqa: PLC0415
 
     matplotlib.use("agg")
-    # Text stays text, and the file is the same for the same figures.
+    # Text stays text, and the same figures give the same file.
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench"})
     from matplotlib import pyplot  # noqa: PLC0415
 
@@ -120,7 +120,7 @@ def _times(count: int, costs: dict[str, Cost]) -> list[str]:
     cells = []
     for name in NAMES:
         one = costs[name]
-        # The agent discovers in the same cycle. Subtract what that costs libvirtd.
+        # The agent also runs its discovery in that cycle. Subtract libvirtd's time for it.
         libvirtd = max(0.0, one.libvirtd - (0 if name in (FLOOR, C_FLOOR) else discovery))
         cells.append(
             f"{one.wall * 1000:.1f} ({one.low * 1000:.1f}-{one.high * 1000:.1f}), "
@@ -135,7 +135,7 @@ def _slopes(curve: Curve) -> list[str]:
 
 
 def _pair_line(pairs: Pairs) -> list[str]:
-    """Return the ratio of the two slopes, and its 95 % interval (bootstrap)."""
+    """Return the ratio of the two slopes and its 95 % interval (bootstrap), as lines."""
     ratio = _slope_ratio(pairs, lambda walls: walls)
     chance = random.Random(SEED)
     again = [
@@ -173,7 +173,7 @@ def _beyond(count: int, found: dict[str, float]) -> list[str]:
 
 
 def _grid(head: list[str], rows: Iterable[list[str]]) -> list[str]:
-    """Return a simple table of reStructuredText."""
+    """Return a simple table in reStructuredText."""
     cells = [head, *rows]
     widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
     rule = "  ".join("=" * width for width in widths)

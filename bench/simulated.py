@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More guests than one machine can run, and the memory that the plugin takes.
+"""More guests than one machine can run, and the memory that the plugin uses.
 
-SIMULATED: the connection answers after the time that a straight line through the real curve
-predicts for that number of domains, with copies of a real guest's record. All code above it
-is real.
+The libvirt connection is simulated. It answers after the time that a straight line through the
+real curve predicts for that number of domains, with copies of a real guest's record. All code
+above the connection is real.
 """
 
 import json
@@ -27,7 +27,7 @@ FLAVOR = {"id": "1", "name": "lab", "vcpus": 1, "ram": 96, "disk": 0, "ephemeral
 
 
 def measure(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:
-    """Return the seconds of one cycle by contestant. Stock is extrapolated only."""
+    """Return the seconds of one cycle by contestant. Stock is only extrapolated."""
     slope, intercept = line(curve, FLOOR)
     stock_slope, stock_intercept = line(curve, STOCK)
     call = intercept + slope * count
@@ -36,7 +36,7 @@ def measure(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:
 
 
 def memory() -> dict[str, float]:
-    """Return MiB of an agent before the plugin is loaded, and what the plugin adds to it."""
+    """Return the memory of an agent without the plugin and the plugin's share, in MiB."""
     return _child("memory", {})
 
 
@@ -55,41 +55,44 @@ class Domain:
         self._number = number
 
     def UUIDString(self) -> str:  # noqa: N802
-        """Its uuid."""
+        """Return the domain's UUID."""
         return f"00000000-0000-0000-0000-{self._number:012d}"
 
     def ID(self) -> int:  # noqa: N802
-        """Its id."""
+        """Return the domain's id."""
         return self._number + 1
 
     def name(self) -> str:
-        """Its name."""
+        """Return the domain's name."""
         return f"instance-{self._number:08x}"
 
     def XMLDesc(self, flags: int) -> str:  # noqa: N802
-        """Its live XML."""
+        """Return the domain's live XML."""
         return XML
 
     def controlInfo(self) -> list[int]:  # noqa: N802
-        """Nothing holds it."""
+        """Return that nothing holds the domain."""
         return [0, 0, 0]
 
 
 class Connection:
-    """The simulated connection; call: seconds that reading all domains takes."""
+    """The simulated connection. call: seconds that reading all domains takes."""
 
     def __init__(self, count: int, call: float) -> None:
         self._domains = [Domain(number) for number in range(count)]
         self._call = call
 
     def getAllDomainStats(self, stats: int, flags: int) -> list[Any]:  # noqa: N802
-        """Return the states of all domains, which libvirtd knows itself."""
+        """Return the states of all domains, which libvirtd answers itself."""
         return [(domain, {"state.state": 1, "state.reason": 1}) for domain in self._domains]
 
     def domainListGetStats(  # noqa: N802
         self, domains: list[Domain], stats: int, flags: int
     ) -> list[Any]:
-        """Return a record each, after the time it takes, that of making them included."""
+        """Return a record of each domain, after the predicted time.
+
+        The time includes making the records.
+        """
         end = time.monotonic() + self._call * len(domains) / len(self._domains)
         fresh = {**recorded.RUNNING, "balloon.last-update": int(time.time())}
         records = [(domain, dict(fresh)) for domain in domains]
@@ -101,11 +104,11 @@ class Connection:
         return self._domains[int(uuid.rpartition("-")[2])]
 
     def isAlive(self) -> int:  # noqa: N802
-        """Always."""
+        """Return that the connection is alive."""
         return 1
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 def _measure(count: int, call: float, rounds: int) -> dict[str, float]:
@@ -131,7 +134,7 @@ def _measure(count: int, call: float, rounds: int) -> dict[str, float]:
             begin, cache = time.monotonic(), {}
             sent = [p.get_samples(manager, cache, instances) for p in made]
             times.append(time.monotonic() - begin)
-            # No guest has all statistics.
+            # No guest sends all statistics.
             assert {len(samples) for samples in sent} <= {0, count}
             assert len(sent[0]) == count
         found[name] = statistics.median(times[1:])

@@ -197,7 +197,7 @@ FILES = {"Pollsters": "polling.yaml", "Gnocchi": "pipeline.yaml", "Gnocchi ": "o
 
 
 def odd_node(publish, check):
-    """The configuration of a valid node, and the path of the file to replace."""
+    """Return the configuration of a valid node, and the path of the file to replace."""
     resources = [{"resource_type": "instance", "metrics": ["memory.util"]}]
     definitions = {"archive_policy_default": "high", "resources": resources}
     config = publish("gnocchi://?", definitions=definitions)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host, on libvirt's test driver."""
+"""The class Host, on libvirt's test driver."""
 
 import contextlib
 

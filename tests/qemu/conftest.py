@@ -21,7 +21,7 @@ TIMEOUT = 5.0
 
 
 class NoProcesses(QemuProcesses):
-    """What a container without the host's processes sees."""
+    """What a container without the host's processes sees: no process."""
 
     def halted(self, uuids):
         return set()

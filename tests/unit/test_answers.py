@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libvirt's answers as records, over stand-ins for its objects."""
+"""libvirt's answers as records, with stand-ins for libvirt's objects."""
 
 import libvirt
 import pytest
@@ -16,7 +16,7 @@ UNSUPPORTED = libvirt_error(libvirt.VIR_ERR_NO_SUPPORT)
 
 
 class Domain:
-    """answers: by method, what it gives or raises."""
+    """A domain. methods: what each method returns or raises."""
 
     def __init__(self, uuid="a", number=1, **methods):
         self._uuid = uuid
@@ -45,7 +45,11 @@ def _give(value):
 
 
 class Connection:
-    """Gives (domain, fields); stats: raised instead; listed: what listAllDomains gives."""
+    """A connection with these (domain, fields).
+
+    stats: An error to raise instead.
+    listed: What listAllDomains returns.
+    """
 
     def __init__(self, *found, stats=None, listed=()):
         self.found = list(found)
@@ -198,7 +202,7 @@ def test_domain_without_novas_metadata_is_left_out():
         ([libvirt.VIR_DOMAIN_JOB_NONE, 0], False),
         ([libvirt.VIR_DOMAIN_JOB_UNBOUNDED, 0], True),
         (UNSUPPORTED, False),
-        # At a migration's destination.
+        # libvirt refuses the question at a migration's destination.
         (libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID), True),
     ],
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions about one boot of a domain, over stand-ins for libvirt."""
+"""Questions about one boot of a domain, with stand-ins for libvirt."""
 
 import libvirt
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One polling cycle, over stand-ins for the reader and the host."""
+"""One polling cycle, with stand-ins for the reader and the host."""
 
 import logging
 import threading
@@ -47,7 +47,7 @@ class Node:
         )
 
     def readings(self, instances=()):
-        """Those of a cycle of its own."""
+        """Return those of a cycle of its own."""
         self.clock.sleep(0.001)
         return self.collector.readings({}, instances)
 

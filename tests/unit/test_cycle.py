@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is asked in one pass, together with whom, and when again."""
+"""The order and the groups in which one pass reads guests."""
 
 from ceilometer_memballoon.cycle import Cycle
 from ceilometer_memballoon.cycle_clock import CycleClock
@@ -14,7 +14,7 @@ from tests.unit.simulated import Node, guests, only, uuids
 
 
 def cycle_of(host, clock, trouble, group):
-    """A pass over all guests of the host, asked in groups of this many."""
+    """Return a pass over all guests of the host, in groups of this size."""
     pace = Pace()
     pace.group = group
     cycle_clock = CycleClock(clock(), clock() + 4, clock() + 5, 2.0, clock)

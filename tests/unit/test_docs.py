@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command in README.rst and doc/ is run by a test, or says what it needs."""
+"""A test runs every command in README.rst and doc/, or the page says what the command needs."""
 
 import configparser
 import itertools
@@ -14,12 +14,12 @@ PROGRAMS = (
     r"(?:\./tools/|\.tox/|pip3? |python |tox |sh |cp |cat |promtool |ceilometer-[a-z]+ |reno |"
     r"oslo-config-generator |virsh |twine |openstack |node |npm |apt-get |git |INSTANCE=)"
 )
-#: A line of a literal block, or an inline literal of more than one word.
+#: Matches a line of a literal block, or an inline literal of more than one word.
 COMMAND = re.compile(rf"^ +(?:\$ )?({PROGRAMS}.*)$|``({PROGRAMS}[^`]+)``", re.MULTILINE)
-#: The mark near a command that no test can run.
+#: Matches the mark near a command that no test can run.
 NEEDS = re.compile(r"\*needs (?:a real cloud|an account|a key|root on Debian)\*")
 
-#: The test that runs a command, and words in that test which show it.
+#: The test that runs a command, and a text in that test that proves it.
 RUN_BY = {
     r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
     r"\./tools/fetch": ("tools/test", "tools.testrun"),
@@ -77,7 +77,7 @@ RUN_BY = {
 
 
 def commands():
-    """Page, command and the text around it."""
+    """Yield page, command and the surrounding text."""
     for page in PAGES:
         text = page.read_text()
         for match in COMMAND.finditer(text):
@@ -91,7 +91,7 @@ TOX.read(TREE / "tox.ini")
 
 
 def environments():
-    """Names of tox environments, with those that braces stand for."""
+    """Return the names of the tox environments, with braces expanded."""
     for section in TOX.sections():
         name = section.removeprefix("testenv:")
         parts = [p.strip("{}").split(",") for p in re.split(r"({[^}]*})", name) if p]

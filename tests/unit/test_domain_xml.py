@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one parse of a domain's live XML gives."""
+"""What parsing a domain's live XML gives."""
 
 import mmap
 

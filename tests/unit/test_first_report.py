@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long guests that were just enabled are waited for."""
+"""How long the plugin waits for guests that were just enabled."""
 
 import pytest
 
@@ -19,7 +19,7 @@ SILENT = {uuid: record(uuid, recorded.NO_DRIVER) for uuid in "ab"}
 
 
 class Wait:
-    """A wait for both guests. again: what the further reads give in turn."""
+    """A wait for both guests. again: what further reads return in turn."""
 
     def __init__(self, *again, seconds=5.0):
         clock = Clock()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What etc/ceilometer adds to Gnocchi's definitions, through Ceilometer's own loader."""
+"""The definitions of etc/ceilometer for Gnocchi, read by Ceilometer's own loader."""
 
 import pathlib
 
@@ -17,7 +17,7 @@ OURS = pathlib.Path(__file__).parents[2] / "etc/ceilometer/gnocchi_resources.mem
 
 @pytest.fixture(scope="module")
 def definitions(tmp_path_factory):
-    """The publisher's resource definitions and archive policies of both files as one."""
+    """The resource definitions and archive policies of both files together."""
     merged = tmp_path_factory.mktemp("etc") / "gnocchi_resources.yaml"
     merged.write_text(STOCK.read_text() + OURS.read_text())
     conf = service.prepare_service(["test"], config_files=[])
@@ -26,7 +26,7 @@ def definitions(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def instances(definitions):
-    """The definitions of the resource type that memory belongs to."""
+    """The definitions of the resource type 'instance'."""
     resources, _ = definitions
     return [resource for resource in resources if resource.cfg["resource_type"] == "instance"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered of each boot of a domain."""
+"""What the plugin remembers of each boot of a domain."""
 
 import pytest
 
@@ -12,7 +12,7 @@ NOW = recorded.LAST_UPDATE + 5
 
 
 class Processes:
-    """When each QEMU started, by uuid, as far as /proc shows it."""
+    """When each QEMU started, by UUID, as far as /proc shows it."""
 
     def __init__(self, **times):
         self.times = times

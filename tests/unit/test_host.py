@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the host answers, over stand-ins for its connections."""
+"""The host's answers, with stand-ins for its connections."""
 
 import threading
 

@@ -27,7 +27,7 @@ def sources(*pairs):
          {60: ["cpu", "disk.device.usage"]}),
         ([(60, ["memory_usage"]), (300, ["cpu"])], {}),
         ([(60, ["memory_usage"]), (300, ["cpu"]), (300, ["memory_util"])], {300: ["cpu"]}),
-        # These do not ask libvirt.
+        # These pollsters do not ask libvirt.
         ([(60, ["memory_usage", "disk.root.size", "volume.size"])], {}),
         ([(60, ["cpu"])], {}),
     ],

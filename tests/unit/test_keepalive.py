@@ -23,7 +23,7 @@ class FakeConnection:
 
 @pytest.fixture
 def loops(monkeypatch):
-    """How often the event loop was asked for."""
+    """Return how often the event loop was started."""
     begun = []
     monkeypatch.setattr(EventLoop, "start", lambda loop: begun.append(1))
     return begun
@@ -73,7 +73,7 @@ def test_two_threads_register_the_event_loop_once_and_wait_for_it(monkeypatch):
     registered, both = [], threading.Barrier(2)
 
     def register():
-        # Waits for the other thread, which must not come.
+        # Wait for the other thread, which must not connect yet.
         with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(0.1)
         registered.append(1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of reads that are late: they are taken, left, and never left open."""
+"""What happens to late reads: they are kept or left, and never stay open."""
 
 import math
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The meter table, on readings of real guests."""
+"""The table of meters, with readings of real guests."""
 
 import pytest
 
@@ -102,8 +102,8 @@ def test_every_meter_has_a_unit_and_a_source():
     assert all(meter.source for meter in METERS.values())
 
 
-#: Reports from the field: bulk fields, the age of the statistics in seconds, and of the
-#: meters that matter the right volumes (MiB, s), None where a sample would be wrong.
+#: Reports from the field: bulk fields, the age of the statistics in seconds, and the correct
+#: volumes (MiB, s) of the meters that matter. None means that a sample would be wrong.
 FIELD = {
     "libvirt could not parse /proc/PID/stat": (
         {"current": 4194304, "maximum": 4194304, "available": 4018740, "unused": 3838232,

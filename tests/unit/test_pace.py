@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What follows from how fast a host's guests answer."""
+"""What follows from the speed of a host's guests."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads under way, over stand-ins for their connections."""
+"""Reads that have not ended, with stand-ins for their connections."""
 
 import pytest
 

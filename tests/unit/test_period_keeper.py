@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which domains get their statistics period set, and how often that is tried."""
+"""Which domains get their statistics period set, and how often this is tried."""
 
 import contextlib
 import logging
@@ -28,7 +28,7 @@ XML = "<domain>{}<devices>{}</devices></domain>"
 
 
 class FakeHost:
-    """Live XML by uuid, and what was asked. costs: seconds that each kind of call takes."""
+    """Live XML by UUID, and the calls made. costs: seconds of each kind of call."""
 
     has_spare_place = True
 
@@ -341,7 +341,7 @@ def test_many_guests_are_all_enabled_in_turn(count, costs, seconds):
     cycles, done = 0, set()
     while len(done) < len(names):
         begun = host.clock()
-        # Guests that are off are suspects in each cycle.
+        # Guests without a period are suspects in each cycle.
         left = set(names) - done
         done |= ensure(periods, *map(record, names), suspects=left, seconds=seconds)
         assert host.clock() - begun <= seconds + sum(costs.values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which period a domain should have."""
+"""Which statistics period a domain should have."""
 
 import pytest
 

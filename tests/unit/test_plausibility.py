@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a driver does not fill, and what cannot be true: each kind, not one report of it."""
+"""Fields that a driver does not fill, and values that are impossible, by kind."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ GUEST = {
 
 
 def missing(**changed):
-    """Return what is taken away from a guest that sends that instead."""
+    """Return the fields that are removed from a guest that sends these instead."""
     stats = {**HOST, **GUEST, **changed}
     return set(stats) - set(HOST) - set(guest_stats(stats))
 
@@ -67,7 +67,7 @@ def test_usable_of_zero_is_missing_if_there_is_nothing_to_compare_it_with(other)
 
 
 def test_usable_may_be_below_unused():
-    # Linux keeps some free memory for itself; seen from Linux 6.12 on.
+    # Linux reserves some free memory for the kernel; seen from Linux 6.12 on.
     assert missing(unused=2_300_000, usable=2_200_000) == set()
 
 
@@ -89,7 +89,8 @@ def test_amount_that_repeats_the_total_is_missing(name):
 
 
 def test_usable_that_repeats_unused_is_missing():
-    # Nanos sends its free memory as both. It leaves out the cache that it sends beside.
+    # Nanos sends its free memory in both fields. This excludes the page cache, which Nanos sends in
+    # its own field.
     assert missing(usable=GUEST["unused"]) == {"usable"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which line of polling.yaml to change, on Ceilometer's own sources."""
+"""Which line of polling.yaml to change, with Ceilometer's own sources."""
 
 import pytest
 from ceilometer.polling.manager import PollingSource

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What /proc says of QEMU processes, over stand-ins for psutil's."""
+"""What /proc shows of QEMU processes, with stand-ins for psutil's."""
 
 import threading
 
@@ -13,7 +13,7 @@ A, B = "aaaaaaaa-0000-4000-8000-000000000000", "bbbbbbbb-0000-4000-8000-00000000
 
 
 class Process:
-    """statuses: what status() gives in turn, the last one again and again."""
+    """A process. statuses: what status() returns in turn; the last one repeats."""
 
     def __init__(self, *command, statuses=(psutil.STATUS_SLEEPING,), created=100.0):
         self.command = list(command)
@@ -45,7 +45,7 @@ def qemu(uuid, *statuses, **kind):
 
 
 class Table(list):
-    """The processes; searches: how often they were gone through."""
+    """The processes. searches: how often they were searched."""
 
     searches = 0
 

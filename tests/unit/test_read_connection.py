@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the host's read-only connection is opened, lost and opened again, over stand-ins."""
+"""How the host's read-only connection is opened, lost and reopened, with stand-ins."""
 
 import libvirt
 import pytest

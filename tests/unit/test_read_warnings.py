@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is logged about guests that a cycle left out."""
+"""The log lines about guests that a cycle left out."""
 
 import logging
 

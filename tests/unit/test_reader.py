@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole cycles over a simulated host: who is read, who is not, why, and how long it takes."""
+"""Whole cycles on a simulated host: who is read, who is not, why, and how long it takes."""
 
 import pytest
 
@@ -67,7 +67,7 @@ def test_recovered_guest_is_read_while_its_read_is_stuck_at_the_next_guest(visib
     first, second, third = node.guests
     node.hang(first)
     node.cycle()
-    # The read of all three still waits for the first one.
+    # The read of all three guests still waits for the first one.
     node.hang(second)
     node.cycle()
     node.recover(first)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judging: raw statistics and a clock to a reading, or the reason why not."""
+"""Judging raw statistics at a time: a reading, or the reason why there is none."""
 
 import libvirt
 import pytest
@@ -30,11 +30,11 @@ PERIOD = 10
 NOW = recorded.LAST_UPDATE + 5
 RUNNING = stats_of_bulk(recorded.RUNNING)
 PAUSED = Circumstances(state=RunState.PAUSED)
-#: What the host knows of it.
+#: The statistics that the host has of the guest.
 HOST = {"actual": 98304, "maximum": 98304, "rss": 183192}
 
 
-#: What the guest says of itself.
+#: The statistics that the guest sends.
 GUEST = sorted(set(RUNNING) - {*HOST, "last_update"})
 
 
@@ -175,7 +175,7 @@ def test_driver_that_sends_no_amount_is_implausible(missing):
 )
 @pytest.mark.parametrize("age", [3, 100, 3600])
 def test_guest_that_answers_without_a_number_has_never_reported(silent, age):
-    # Windows with the driver, but without the balloon service.
+    # Windows with the driver and without the balloon service.
     stats = {**HOST, **silent, "last_update": recorded.LAST_UPDATE}
     reading = judge(stats, recorded.LAST_UPDATE + age, PERIOD)
     assert reading == Reading(HOST, {}, Reason.NO_GUEST_DRIVER, None)
@@ -291,7 +291,7 @@ def test_libvirts_states_and_reasons_say_whether_a_guest_runs(state, reason, exp
 
 
 def test_balloon_of_a_guest_whose_total_does_not_shrink_is_not_used_by_it():
-    # Windows, and Linux with autodeflate.
+    # The total is fixed in Windows, and in Linux with autodeflate.
     stats = {"available": 16770000, "actual": 8388608, "usable": 6200000, "unused": 6000000}
     assert (total(stats), usage(stats)) == (8388608, 8388608 - 6200000)
     assert util(stats) == 100 * (8388608 - 6200000) / 8388608
@@ -302,7 +302,7 @@ def test_balloon_is_not_used_by_a_guest_without_usable_either():
 
 
 def test_total_that_shrinks_with_the_balloon_is_the_guests_own():
-    # Linux without autodeflate.
+    # The total shrinks in Linux without autodeflate.
     stats = {"available": 8100000, "actual": 8388608, "usable": 6200000}
     assert (total(stats), usage(stats)) == (8100000, 1900000)
 

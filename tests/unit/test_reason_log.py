@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which reasons are logged, when and at which level."""
+"""Which reasons are logged, when, and at which level."""
 
 import logging
 
@@ -10,7 +10,7 @@ from ceilometer_memballoon.reasons import Reason
 
 
 def log(caplog, *reasons):
-    """Update a log with these reasons of one instance, one cycle each."""
+    """Update a log with these reasons of one instance, one per cycle."""
     caplog.set_level(logging.DEBUG)
     reason_log = ReasonLog()
     for reason in reasons:

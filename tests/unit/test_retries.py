@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which domains are asked, in which order, and how long one in trouble is left alone."""
+"""Which domains are asked, in which order, and when a failed one is asked again."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.unit.fake_reader import record, unread
 
 
 class Domains:
-    """Retries and their clock. fail() is one domain's trouble."""
+    """Retries and their clock. fail() reports the failure of one domain."""
 
     def __init__(self):
         self.clock = Clock()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noticing the agent's SIGTERM, in separate processes."""
+"""Handling the agent's SIGTERM, in separate processes."""
 
 import subprocess
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which read answers which question: each once, and none of an earlier cycle's."""
+"""Which read answers which question: each question once, and never from an earlier cycle."""
 
 import dataclasses
 import threading
@@ -17,7 +17,7 @@ Q = Question
 
 @dataclasses.dataclass
 class Fake:
-    """A clock that moves with each look, and reads that are numbered."""
+    """A clock that advances with each call, and numbered reads."""
 
     now: float = 0.0
     error: Exception | None = None
@@ -82,7 +82,7 @@ def test_only_requested_groups_are_read(snapshots, fake):
 
 
 def test_question_answered_before_another_needed_a_further_read_is_read_again(snapshots):
-    # The second read of the first cycle is not the second cycle's answer to the first one.
+    # The second read of the first cycle does not answer the first question of the second cycle.
     cycle(snapshots, Q.INSTANCE, Q.DISKS)
     assert cycle(snapshots, Q.INSTANCE) == [3, 3]
 
@@ -118,7 +118,7 @@ def test_thread_that_asks_during_a_read_shares_it():
     reading, asked = threading.Event(), threading.Event()
 
     def monotonic():
-        # The second thread looks at the clock once before it waits for the read.
+        # The second thread reads the clock once before it waits for the read.
         if getattr(clock, "second", False):
             asked.set()
         return float(len(reads))

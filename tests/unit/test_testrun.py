@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runner behind ./tools/test, on commands in the place of tox."""
+"""The runner of ./tools/test, with shell commands instead of tox."""
 
 import os
 import pathlib
@@ -39,7 +39,7 @@ FAILED tests/x.py::test_b
 
 @pytest.fixture
 def scripted(monkeypatch, tmp_path):
-    """Environments whose commands are these shell scripts; their limit is in seconds."""
+    """Make environments with these shell scripts as commands. Their limit is in seconds."""
     monkeypatch.setattr(environment, "LOGS", tmp_path)
     monkeypatch.setattr(runner, "CHECK_SECONDS", 0.05)
 
@@ -143,7 +143,7 @@ def test_network_of_the_tests_reaches_loopback_alone():
 def test_stalled_download_is_killed_and_restarted(monkeypatch, tmp_path):
     monkeypatch.setattr(download, "PAUSE", 0)
     tries = tmp_path / "tries"
-    # A child that holds the output open, as apt's and npm's do.
+    # A child that keeps the output open, as apt's and npm's children do.
     script = f"echo x >>{tries}; [ $(wc -l <{tries}) = 2 ] && echo here || (sleep 1000; true)"
     assert download.attempt("sh", "-c", script, seconds=0.5) == "here\n"
 

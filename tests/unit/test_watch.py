@@ -14,8 +14,7 @@ MIB = 1024
 
 
 def guest(time, used=100, faults=0, swapped=0, reason=None):
-    """Return a guest of 1000 MiB that reported this at that time: MiB used and swapped in,
-    faults."""
+    """Return a guest of 1000 MiB with one report: time, MiB used and swapped in, faults."""
     stats = {
         "available": 1000 * MIB, "usable": (1000 - used) * MIB, "major_fault": faults,
         "swap_in": swapped * MIB, "swap_out": 0,
@@ -26,7 +25,7 @@ def guest(time, used=100, faults=0, swapped=0, reason=None):
 
 
 def shown(*reports):
-    """Return what the trend's cells show after the last of these reports."""
+    """Return the texts of the trend's cells after the last of these reports."""
     trends = Trends()
     for report in reports:
         cells = trends.update([report])["uuid"]

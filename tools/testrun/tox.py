@@ -17,7 +17,7 @@ def environments() -> list[str]:
 
 
 def dependencies(names: list[str]) -> dict[str, set[str]]:
-    """Return the names of the environments that have to end before each of these begins."""
+    """Return the names of the environments that have to end before each of these starts."""
     parser = configparser.ConfigParser()
     parser.read_string(_output("config", "--quiet", "-k", "depends", "-e", ",".join(names)))
     return {
