@@ -8,7 +8,12 @@ from ceilometer_memballoon.cli.installation import PERIOD, Installation
 from ceilometer_memballoon.errors import FileError
 from ceilometer_memballoon.isolation import at_the_same_interval, describe
 from ceilometer_memballoon.meters import METERS
-from ceilometer_memballoon.polling_file import asks_for, doubles, stock_pollsters, wildcards
+from ceilometer_memballoon.polling_file import (
+    duplicate_remedies,
+    selects_by_name,
+    stock_pollsters,
+    wildcard_remedies,
+)
 
 ADD = (
     "Add memory_usage and memory_resident to the meters of a source, as in "
@@ -32,8 +37,8 @@ def pollsters(installation: Installation) -> Result:
         return _none_selected(installation)
     sources = installation.sources
     stock = stock_pollsters() & {meter.name for meter in selected}
-    remedies = [remedy for name in sorted(stock) for remedy in doubles(sources, name)]
-    remedies += [r for meter in selected for r in wildcards(sources, meter.pollster)]
+    remedies = [remedy for name in sorted(stock) for remedy in duplicate_remedies(sources, name)]
+    remedies += [r for meter in selected for r in wildcard_remedies(sources, meter.pollster)]
     if remedies:
         return Result(Code.WARNING, f"Samples are sent twice: in polling.yaml {_all(remedies)}.")
     names = ", ".join(sorted(meter.pollster for meter in selected))
@@ -42,11 +47,11 @@ def pollsters(installation: Installation) -> Result:
 
 def _none_selected(installation: Installation) -> Result:
     sources = installation.sources
-    remedies = [r for name in METERS for r in wildcards(sources, name)]
+    remedies = [r for name in METERS for r in wildcard_remedies(sources, name)]
     if not remedies:
         return Result(Code.FAILURE, f"polling.yaml selects none of this plugin's pollsters. {ADD}.")
     for meter in ("memory.usage", "memory.resident"):
-        remedies += doubles(sources, meter)
+        remedies += duplicate_remedies(sources, meter)
     return Result(Code.FAILURE, ADD_SOURCE.format(_all(remedies)))
 
 
@@ -54,7 +59,7 @@ def interval(installation: Installation) -> Result:
     """Check that guests report something new before each poll."""
     period = installation.period
     for source in installation.sources:
-        is_ours = any(asks_for(source, meter.pollster) for meter in installation.selected)
+        is_ours = any(selects_by_name(source, meter.pollster) for meter in installation.selected)
         if is_ours and source.get_interval() < period:
             return Result(
                 Code.WARNING,

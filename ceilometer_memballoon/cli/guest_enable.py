@@ -10,7 +10,7 @@ from typing import Any
 from cliff import lister
 
 from ceilometer_memballoon.cli.columns import Cell, Name
-from ceilometer_memballoon.cli.node import SECONDS, Guest, Node, named
+from ceilometer_memballoon.cli.node import SECONDS, Guest, Node, find_guest
 from ceilometer_memballoon.errors import (
     CommandError,
     DeadlineError,
@@ -128,7 +128,7 @@ def _selected_guests(node: Node, arguments: argparse.Namespace) -> list[Guest]:
         guests = [guest for guest in guests if guest.is_nova]
     else:
         # A guest that was named twice is set once.
-        chosen = {g.seen.record.uuid: g for g in (named(w, guests) for w in arguments.guests)}
+        chosen = {g.seen.record.uuid: g for g in (find_guest(w, guests) for w in arguments.guests)}
         return list(chosen.values())
     if not arguments.yes:
         _confirm(len(guests), node.period)

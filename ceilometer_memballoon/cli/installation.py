@@ -81,7 +81,7 @@ class Installation:
         return [
             meter
             for meter in METERS.values()
-            if any(polling_file.asks_for(source, meter.pollster) for source in self.sources)
+            if any(polling_file.selects_by_name(source, meter.pollster) for source in self.sources)
         ]
 
     @property

@@ -116,4 +116,4 @@ def test_shipped_polling_yaml_gives_its_meters(boot, start_agent):
     others = {(f"ceilometer_{name.replace('.', '_')}", guest.uuid) for name in stock["meters"]}
     wait_for(lambda: wanted <= set(agent.metrics()), SECONDS, "its meters", agent.log_text)
     assert set(agent.metrics()) <= wanted | others
-    assert "have an interval of the memory pollsters" not in agent.log_text()
+    assert "have the same interval as memory pollsters" not in agent.log_text()

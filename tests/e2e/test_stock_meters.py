@@ -63,7 +63,7 @@ def test_hung_guest_stops_all_meters_of_its_interval_when_not_served(boot, start
     hung, other = boot("instance-1"), boot("instance-2")
     agent = start_agent(interval=1, timeout=DEADLINE, meters=METERS)
     wait_for_all(agent, hung, other)
-    assert agent.log_text().count("cpu, power.state each 1 s") == 1
+    assert agent.log_text().count("cpu, power.state every 1 s") == 1
     hung.hang()
     try:
         # The stock pollster can run before or after ours in the cycle that it stops.

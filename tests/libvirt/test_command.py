@@ -126,7 +126,7 @@ def test_show_has_the_raw_statistics(run, configure, domain):
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (("guest", "show", "nobody"), "no running domain here is called nobody; see 'guest list'"),
+        (("guest", "show", "nobody"), "no running domain here is called nobody. See 'guest list'"),
         (("guest", "enable", "--all"), "add --yes to confirm"),
     ],
 )

@@ -146,5 +146,5 @@ def test_entities_are_not_expanded(tmp_path):
     ids=["empty", "cut", "huge"],
 )
 def test_unreadable_xml_is_a_domain_error(xml):
-    with pytest.raises(DomainError, match="not XML"):
+    with pytest.raises(DomainError, match="not valid domain XML"):
         parse_domain(xml)

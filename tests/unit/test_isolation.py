@@ -43,7 +43,7 @@ def test_wildcard_shares_the_interval_with_all_of_them():
 
 def test_description_names_pollsters_interval_and_remedy():
     text = describe({60: ["cpu"]})
-    assert "cpu each 60 s" in text
+    assert "cpu every 60 s" in text
     assert "serve_stock_meters" in text
 
 

@@ -86,7 +86,7 @@ def test_two_checks_are_a_moment_apart(table):
     table.append(qemu(A, psutil.STATUS_STOPPED))
     paused = []
     QemuProcesses(pause=paused.append).halted([A])
-    assert paused == [qemu_process.SECOND_LOOK]
+    assert paused == [qemu_process.SECOND_CHECK]
 
 
 def test_check_does_not_wait_when_no_qemu_is_halted(table):
@@ -162,7 +162,7 @@ def test_qemu_that_ends_while_it_is_checked_has_no_start(table):
 
 def test_stuck_check_is_neither_awaited_nor_repeated(table, monkeypatch):
     release, begun = threading.Event(), []
-    monkeypatch.setattr(qemu_process, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(qemu_process, "PROC_SECONDS", 0.02)
     stuck = Process()
     stuck.cmdline = lambda: begun.append(1) or release.wait(60) or []
     table.append(stuck)

@@ -28,11 +28,11 @@ class Domains:
         self.retries = Retries(ProblemLog(), self.clock)
 
     def fail(self, one, error, refusals=None):
-        with self.retries.trouble_with(one, "Instance %s: %s", refusals):
+        with self.retries.handle_failures(one, "Instance %s: %s", refusals):
             raise error
 
     def asked(self, one):
-        with self.retries.trouble_with(one, "Instance %s: %s"):
+        with self.retries.handle_failures(one, "Instance %s: %s"):
             self.clock.sleep(1)
 
 
