@@ -132,4 +132,4 @@ def parse(xml: str) -> etree._Element:
     try:
         return etree.fromstring(xml.encode(), parser)
     except etree.XMLSyntaxError as error:
-        raise DomainError(f"not XML: {error}") from error
+        raise DomainError(f"not valid domain XML: {error}") from error
