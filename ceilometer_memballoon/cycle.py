@@ -112,8 +112,8 @@ class Cycle:
         """
         proven = self.trouble.is_proven
         first = proven(todo[0])
-        alike = itertools.takewhile(lambda record: proven(record) is first, todo)
-        return list(itertools.islice(alike, self.pace.group))
+        group = itertools.takewhile(lambda record: proven(record) is first, todo)
+        return list(itertools.islice(group, self.pace.group))
 
     def _in_order(self, records: Iterable[Record]) -> list[Record]:
         wanted = [

@@ -25,7 +25,7 @@ def parts(domains: Sequence[T]) -> list[Sequence[T]]:
 def read(
     connection: libvirt.virConnect, domains: Sequence[libvirt.virDomain], groups: int
 ) -> list[Record]:
-    """Read like answers.read(). Return when no call uses the connection any more."""
+    """Read like answers.read(). Return when no call uses the connection."""
     first, *others = parts(domains)
     pending = [_start(connection, part, groups) for part in others]
     try:

@@ -16,9 +16,9 @@ from ceilometer_memballoon.cli import (
     check_node,
     check_polling,
 )
+from ceilometer_memballoon.cli.compute_node import ComputeNode
 from ceilometer_memballoon.cli.config_files import one_line
 from ceilometer_memballoon.cli.installation import POLLSTERS, READ, Installation
-from ceilometer_memballoon.cli.node import Node
 from ceilometer_memballoon.errors import ConfigurationError, MemballoonError, NotCheckedError
 
 CHECKS: Sequence[tuple[str, Callable[[Installation], Result]]] = (
@@ -68,7 +68,7 @@ class Check(command.Command):  # type: ignore[misc]
         if not configuration.was_read:
             problem = str(configuration.problem)
             return _print(("Configuration", functools.partial(_nothing_else, problem)))
-        with contextlib.closing(Node(configuration)) as node:
+        with contextlib.closing(ComputeNode(configuration)) as node:
             installation = Installation(configuration, node, arguments.nova_config)
             checks = [(name, functools.partial(check, installation)) for name, check in CHECKS]
             return _print(*checks)

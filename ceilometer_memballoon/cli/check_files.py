@@ -9,8 +9,8 @@ from typing import Any
 from oslo_upgradecheck.upgradecheck import Code, Result
 
 from ceilometer_memballoon.cli import nova_file
+from ceilometer_memballoon.cli.agent_configuration import AGENT, Configuration
 from ceilometer_memballoon.cli.config_files import parsed, username
-from ceilometer_memballoon.cli.configuration import AGENT, Configuration
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
 from ceilometer_memballoon.errors import FileError
 

@@ -6,8 +6,8 @@ import collections
 from oslo_upgradecheck.upgradecheck import Code, Result
 
 from ceilometer_memballoon.cli.columns import OK
+from ceilometer_memballoon.cli.compute_node import SECONDS, ComputeNode, Guest
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
-from ceilometer_memballoon.cli.node import SECONDS, Guest, Node
 from ceilometer_memballoon.errors import (
     CommandError,
     DomainError,
@@ -61,7 +61,7 @@ def write_access(installation: Installation) -> Result:
         return Result(Code.WARNING, NO_WRITE.format(error))
 
 
-def _try_to_write(node: Node, guests: list[Guest]) -> Result:
+def _try_to_write(node: ComputeNode, guests: list[Guest]) -> Result:
     """Set one guest's period to its present value. No other call shows whether this is allowed."""
     with node.host.writer(SECONDS) as writer:
         for guest in filter(_can_be_tried, guests):

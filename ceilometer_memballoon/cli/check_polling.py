@@ -80,7 +80,8 @@ def isolation(installation: Installation) -> Result:
     if found:
         return Result(Code.WARNING, f"{describe(found)}.")
     return Result(
-        Code.SUCCESS, "None of Ceilometer's libvirt pollsters has an interval of the plugin's."
+        Code.SUCCESS,
+        "No libvirt pollster of Ceilometer shares an interval with the plugin's pollsters.",
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from cliff import lister
 
 from ceilometer_memballoon.cli.columns import Cell, Name
-from ceilometer_memballoon.cli.node import SECONDS, Guest, Node, find_guest
+from ceilometer_memballoon.cli.compute_node import SECONDS, ComputeNode, Guest, find_guest
 from ceilometer_memballoon.errors import (
     CommandError,
     DeadlineError,
@@ -58,7 +58,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], list[list[Any]]]:
         """Set the periods. Return a row for each guest. Raises CommandError if none can be set."""
-        with contextlib.closing(Node(self.app.configuration)) as node:
+        with contextlib.closing(ComputeNode(self.app.configuration)) as node:
             guests = _selected_guests(node, arguments)
             results = self._enable(node, guests)
         return ("Instance", "Name", "Result"), [
@@ -71,7 +71,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
         self._failures = 0
         return super().run(parsed_args) or int(self._failures > 0)
 
-    def _enable(self, node: Node, guests: list[Guest]) -> list[str]:
+    def _enable(self, node: ComputeNode, guests: list[Guest]) -> list[str]:
         results = []
         try:
             with node.host.writer(SECONDS) as writer:
@@ -86,7 +86,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
             _progress("")
         return results
 
-    def _enable_one(self, node: Node, writer: Writer, guest: Guest) -> str:
+    def _enable_one(self, node: ComputeNode, writer: Writer, guest: Guest) -> str:
         reason = guest.seen.reading.reason
         if reason in SKIPPED:
             return f"skipped: {reason.value}"
@@ -107,7 +107,7 @@ class Enable(lister.Lister):  # type: ignore[misc]
         return f"set to {node.period} s, {_wait_for_report(node, guest)}"
 
 
-def _wait_for_report(node: Node, guest: Guest) -> str:
+def _wait_for_report(node: ComputeNode, guest: Guest) -> str:
     """Wait for the guest's first report. Return the result in words."""
     try:
         answered = node.collector.wait_for_answer(guest.seen.record)
@@ -116,7 +116,7 @@ def _wait_for_report(node: Node, guest: Guest) -> str:
     return "answered" if answered else "no answer yet"
 
 
-def _selected_guests(node: Node, arguments: argparse.Namespace) -> list[Guest]:
+def _selected_guests(node: ComputeNode, arguments: argparse.Namespace) -> list[Guest]:
     if not node.rule.is_usable:
         raise CommandError(
             f"[libvirt] mem_stats_period_seconds is {node.period}, so no period can be set. "

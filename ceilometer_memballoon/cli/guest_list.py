@@ -20,7 +20,7 @@ from ceilometer_memballoon.cli.columns import (
     Uuid,
     Verdict,
 )
-from ceilometer_memballoon.cli.node import Guest, Node
+from ceilometer_memballoon.cli.compute_node import ComputeNode, Guest
 from ceilometer_memballoon.reading import Reason
 
 COLUMNS = (
@@ -77,7 +77,7 @@ class List(lister.Lister):  # type: ignore[misc]
     def run(self, parsed_args: argparse.Namespace) -> int:
         """List once, or repeatedly until interrupted. Return the exit status."""
         self._trends = watch.Trends()
-        with contextlib.closing(Node(self.app.configuration)) as self._node:
+        with contextlib.closing(ComputeNode(self.app.configuration)) as self._node:
             if parsed_args.watch is None:
                 return int(super().run(parsed_args))
             return watch.repeat(lambda: super(List, self).run(parsed_args), parsed_args.watch)

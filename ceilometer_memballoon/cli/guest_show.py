@@ -9,7 +9,7 @@ from typing import Any
 from cliff import show
 
 from ceilometer_memballoon.cli.columns import Cell, Text, Verdict
-from ceilometer_memballoon.cli.node import Guest, Node
+from ceilometer_memballoon.cli.compute_node import ComputeNode, Guest
 from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.reading import REMEDIES
 
@@ -35,7 +35,7 @@ class Show(show.ShowOne):  # type: ignore[misc]
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[list[str], list[Any]]:
         """Return the fields' names and values."""
-        with contextlib.closing(Node(self.app.configuration)) as node:
+        with contextlib.closing(ComputeNode(self.app.configuration)) as node:
             guest = node.guest(arguments.guest)
         fields = dict(_fields(guest, node.period))
         return list(fields), list(fields.values())

@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 from ceilometer.polling.manager import PollingSource
 
 from ceilometer_memballoon import polling_file
-from ceilometer_memballoon.cli.configuration import Configuration
-from ceilometer_memballoon.cli.node import Guest, Node
+from ceilometer_memballoon.cli.agent_configuration import Configuration
+from ceilometer_memballoon.cli.compute_node import ComputeNode, Guest
 from ceilometer_memballoon.errors import NotCheckedError
 from ceilometer_memballoon.meters import METERS, Meter
 
@@ -53,7 +53,9 @@ class Installation:
     nova_paths: the files and folders of Nova that the operator named.
     """
 
-    def __init__(self, configuration: Configuration, node: Node, nova_paths: list[str]) -> None:
+    def __init__(
+        self, configuration: Configuration, node: ComputeNode, nova_paths: list[str]
+    ) -> None:
         self.configuration = configuration
         self.node = node
         self.nova_paths = nova_paths

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cliff import app, commandmanager
 
 if TYPE_CHECKING:
-    from ceilometer_memballoon.cli.configuration import Configuration
+    from ceilometer_memballoon.cli.agent_configuration import Configuration
 
 NAME = "ceilometer-memballoon"
 DESCRIPTION = (
@@ -67,12 +67,12 @@ class Application(app.App):  # type: ignore[misc]
     def configuration(self) -> "Configuration":
         """The agent's configuration, read when first needed. Raises ConfigurationError."""
         # Ceilometer is slow to import, and 'help' and 'complete' do not need it.
-        from ceilometer_memballoon.cli import configuration  # noqa: PLC0415
+        from ceilometer_memballoon.cli import agent_configuration  # noqa: PLC0415
 
         if not self.options.debug:
             # The command's own output has what the agent would log.
             logging.getLogger("ceilometer_memballoon").setLevel(logging.CRITICAL)
-        return configuration.read_configuration(self.options.agent_options)
+        return agent_configuration.read_configuration(self.options.agent_options)
 
 
 def _pair(name: str, value: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from ceilometer_memballoon.cli.columns import Change, Rate
-from ceilometer_memballoon.cli.node import LOG, Guest
+from ceilometer_memballoon.cli.compute_node import LOG, Guest
 from ceilometer_memballoon.errors import CommandError
 
 #: The default and the shortest interval between two blocks, in seconds.

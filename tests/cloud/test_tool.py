@@ -34,7 +34,7 @@ def tool(tmp_path_factory):
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     try:
-        wait_long_for(lambda: printed("Ctrl-C takes it all down", log), UP_SECONDS, "the cloud",
+        wait_long_for(lambda: printed("Ctrl-C stops everything", log), UP_SECONDS, "the cloud",
                       log.read_text)  # fmt: skip
         yield log
     finally:

@@ -60,7 +60,7 @@ def _run() -> None:
         ]  # fmt: skip
         for guest in guests:
             guest.wait_until_up()
-        _report(f"Starting ceilometer-polling, a cycle each {INTERVAL} s")
+        _report(f"Starting ceilometer-polling, a cycle every {INTERVAL} s")
         with Agent(hypervisor, interval=INTERVAL, period=PERIOD) as agent:
             wait_for(agent.metrics, 60, "the agent's first samples", agent.log_text)
             _report(f"The live view 'ceilometer-memballoon guest list --watch', for {SECONDS} s")

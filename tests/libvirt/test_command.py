@@ -212,9 +212,7 @@ def test_healthy_guest_that_was_not_asked_is_not_called_hung(run, configure, dom
     ("", "keeps 60 s, because the option only has its default\n"),
     ("[libvirt]\nmem_stats_period_seconds = 10\n", "set to 10 s, no answer yet\n"),
 ])  # fmt: skip
-def test_default_does_not_overrule_a_period_that_somebody_chose(
-    run, configure, domain, lines, result
-):
+def test_default_does_not_override_a_chosen_period(run, configure, domain, lines, result):
     domain.setMemoryStatsPeriod(60)
     done = run(configure(lines=lines), "guest", "enable", "test", "-f", "value", "-c", "Result")
     assert done.stdout == result

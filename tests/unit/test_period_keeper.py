@@ -390,7 +390,7 @@ def test_domain_that_is_not_novas_is_left_alone_and_not_logged(caplog):
     assert (host.written, caplog.messages) == ([], [])
 
 
-def test_period_that_somebody_chose_is_left_alone_under_the_default():
+def test_chosen_period_is_kept_with_the_default_option():
     host = FakeHost(("a", balloon(60)), ("b", balloon()))
     ensure(keeper(host, chosen=False), record("a"), record("b"))
     assert host.written == [("b", PERIOD)]

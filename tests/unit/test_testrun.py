@@ -121,7 +121,7 @@ def test_ctrl_c_while_one_starts_leaves_nothing_running(scripted):
 
     def start(starting):
         starting.start([], isolated=False)
-        starting.state = State.WAITING  # as long as nobody has noted that it runs
+        starting.state = State.WAITING  # until the runner records that it runs
         os.kill(os.getpid(), signal.SIGINT)
         starting.state = State.RUNNING
 

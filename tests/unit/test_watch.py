@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ceilometer_memballoon.cli.node import Guest
+from ceilometer_memballoon.cli.compute_node import Guest
 from ceilometer_memballoon.cli.watch import Trends, repeat
 from ceilometer_memballoon.errors import CommandError
 from ceilometer_memballoon.reading import Reading, Reason, no_reading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The read-write connection, over stand-ins for it."""
+"""The read-write connection, with stand-ins for libvirt."""
 
 import libvirt
 import pytest

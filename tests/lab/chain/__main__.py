@@ -18,8 +18,8 @@ STEPS = 11
 ALARM = {"THRESHOLD": "60", "GRANULARITY": str(INTERVAL)}
 
 WHERE = """
-Everything is up. 'climber' takes {step} MiB each {interval} s and gives all back again, over
-and over; 'steady' does nothing. All is faster than what is shipped: a minute is {interval} s.
+Everything is up. 'climber' takes {step} MiB every {interval} s, frees all of it and starts again.
+'steady' does nothing. All times are shorter than in the shipped files: a minute is {interval} s.
 
 Prometheus   {prometheus}/graph?g0.expr=guest%3Amemory_usage%3Amib&g0.tab=0&g0.range_input=10m
   its alerts {prometheus}/alerts
@@ -29,7 +29,7 @@ Gnocchi      gnocchi --os-auth-type gnocchi-basic --user admin --endpoint {gnocc
 Aodh         aodh --os-auth-type aodh-noauth --aodh-endpoint {aodh} \\
                  --user-id {user} --project-id {project} --roles member,reader alarm list
 Command      ceilometer-memballoon --config-file {config} guest list
-Programs are in {bin}, logs below {lab}. Ctrl-C takes it all down.
+Programs are in {bin}, and logs are in {lab}. Ctrl-C stops everything.
 """
 
 

@@ -17,8 +17,8 @@ STEPS = 8
 OPENRC = "openrc"
 
 WHERE = """
-Everything is up. 'climber' takes {step} MiB each {interval} s and gives all back, over and
-over; 'steady' does nothing. Each is on a compute host of its own.
+Everything is up. 'climber' takes {step} MiB every {interval} s, frees all of it and starts again.
+'steady' does nothing. Each server is on its own compute host.
 
 In another terminal:
     . {openrc}
@@ -34,7 +34,7 @@ Gnocchi      {gnocchi}
 Prometheus   {prometheus}/graph?g0.expr=ceilometer_memory_usage&g0.tab=0&g0.range_input=10m
 Exporters    {exporters}
 Logs         {folder}
-Ctrl-C takes it all down.
+Ctrl-C stops everything.
 """
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from ceilometer_memballoon import collector_factory
 from ceilometer_memballoon import host as libvirt_host
 from ceilometer_memballoon.binding import MissingBinding, libvirt
+from ceilometer_memballoon.cli.agent_configuration import Configuration
 from ceilometer_memballoon.cli.columns import OK
-from ceilometer_memballoon.cli.configuration import Configuration
 from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.domain_xml import name_in_metadata
 from ceilometer_memballoon.errors import CommandError, DomainError, NoAnswerError
@@ -88,7 +88,7 @@ class Guest:
         return word.lower() == record.uuid or word in (record.name, self.name)
 
 
-class Node:
+class ComputeNode:
     """A compute node, read with the agent's own code and configuration."""
 
     def __init__(self, configuration: Configuration) -> None:
