@@ -13,11 +13,10 @@ import sys
 
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import REMEDIES, Reason
 from tests.lab.agent import configure
 from tests.lab.guest import Guest
-from tests.lab.privileged import RULE
+from tests.lab.privileged import ACCESS_CONTROL, ROOT_WRITES, RULE
 from tests.lab.waiting import wait_for
 from tests.libvirt.test_check import rows
 
@@ -108,7 +107,7 @@ def test_list_fits_into_a_hundred_columns(settled, config, measured):
 
 
 def test_list_changes_nothing(settled, guests):
-    assert parse_balloon(guests["off"].live_xml()).period == 0
+    assert guests["off"].live_period() == 0
 
 
 def test_list_shows_whether_the_period_is_the_options(settled):
@@ -146,7 +145,7 @@ def test_enable_sets_periods_and_says_why_it_skips_guests(settled, config, guest
         "hung": "skipped: not responding",
     }
     assert done.returncode == 0
-    assert parse_balloon(guests["off"].live_xml()).period == 10
+    assert guests["off"].live_period() == 10
 
 
 def test_hung_guests_beyond_the_limit_are_listed_with_names_and_reasons(boot, hypervisor):
@@ -280,13 +279,6 @@ def test_check_reports_settable_periods_after_setting_one(settled, config):
     assert (result, "Statistics periods can be set: tried" in text) == ("Success", True)
 
 
-#: Lines of libvirtd.conf that make its access control ask polkit.
-ACCESS_CONTROL = (
-    'auth_unix_ro = "none"\nauth_unix_rw = "polkit"\nunix_sock_rw_perms = "0777"\n'
-    'access_drivers = [ "polkit" ]\n'
-)
-
-
 def test_check_finds_that_access_control_refuses_a_period(privileged, boot_on):
     hypervisor = privileged(ACCESS_CONTROL)
     rule = hypervisor.folder / "root/etc/polkit-1/rules.d" / RULE.name
@@ -299,9 +291,7 @@ def test_check_finds_that_access_control_refuses_a_period(privileged, boot_on):
 
 
 def test_check_warns_of_refused_write_access(privileged):
-    hypervisor = privileged(
-        'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
-    )
+    hypervisor = privileged(ROOT_WRITES)
     config, _ = configure(hypervisor, uri="qemu:///system")
     done = subprocess.run(
         [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],

@@ -9,11 +9,10 @@ import time
 
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import FRESH_SECONDS, Reason
 from tests.lab.clock import Clock
 from tests.lab.guest import Guest
-from tests.lab.privileged import PrivilegedHypervisor
+from tests.lab.privileged import ACCESS_CONTROL, ROOT_WRITES, PrivilegedHypervisor
 from tests.lab.waiting import wait_for
 
 SECONDS = 60
@@ -22,11 +21,6 @@ DEADLINE = 2.0
 #: machine stays below. Waiting for the call would take 16 s, and cotyledon gives up after 60 s.
 PATIENCE = 10.0
 
-ROOT_ALONE = 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
-ACCESS_CONTROL = (
-    'auth_unix_ro = "none"\nauth_unix_rw = "polkit"\nunix_sock_rw_perms = "0777"\n'
-    'access_drivers = [ "polkit" ]\n'
-)
 FORGERY = "2026-11-24 00:00:00.000 1 ERROR ceilometer_memballoon [-] forged"
 
 
@@ -43,10 +37,6 @@ def wait_for_reason(agent, guest, reason):
 
 def lines_about(agent, text):
     return [line for line in agent.own_lines() if text in line]
-
-
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
 
 
 def test_hung_guest_is_logged_once_and_others_are_reported(boot, start_agent):
@@ -98,7 +88,7 @@ def test_departed_guest_logs_nothing_above_debug(boot, start_agent):
 
 
 def test_refused_write_access_gives_one_warning_and_all_samples(privileged, boot_on, start_agent):
-    hypervisor = privileged(ROOT_ALONE)
+    hypervisor = privileged(ROOT_WRITES)
     switched_off = boot_on(hypervisor, "instance-1", period=None)
     switched_on = boot_on(hypervisor, "instance-2", period=2)
     agent = start_agent(
@@ -108,7 +98,7 @@ def test_refused_write_access_gives_one_warning_and_all_samples(privileged, boot
     agent.wait_for_cycles(5)
     (warning,) = lines_about(agent, "WARNING")
     assert "Allow the agent's user to write to libvirt" in warning
-    assert (live_period(switched_off), live_period(switched_on)) == (0, 2)
+    assert (switched_off.live_period(), switched_on.live_period()) == (0, 2)
 
 
 def test_polkit_rule_allows_what_the_agent_needs(privileged, boot_on, start_agent):
@@ -118,7 +108,7 @@ def test_polkit_rule_allows_what_the_agent_needs(privileged, boot_on, start_agen
         hypervisor=hypervisor, interval=1, prefix=hypervisor.as_user, uri="qemu:///system"
     )
     wait_for_usage(agent, guest)
-    assert live_period(guest) == 10
+    assert guest.live_period() == 10
     assert lines_about(agent, "WARNING") == []
 
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from tests.lab.privileged import WRITERS
 from tests.lab.waiting import wait_for
 
@@ -19,10 +18,6 @@ GROUP_WRITES = (
     'auth_unix_ro = "none"\nauth_unix_rw = "none"\n'
     f'unix_sock_group = "{WRITERS}"\nunix_sock_rw_perms = "0770"\n'
 )
-
-
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
 
 
 def service_command():
@@ -47,10 +42,10 @@ def test_read_only_agent_reports_a_guest_that_the_service_enables(privileged, bo
         memballoon_options="set_periods = false",
     )  # fmt: skip
     agent.wait_for_cycles(2)
-    assert live_period(guest) == 0
+    assert guest.live_period() == 0
     command = [*hypervisor.as_keeper, *service_command()]
     done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=SECONDS)
-    assert (done.returncode, live_period(guest)) == (0, 10), done.stdout + done.stderr
+    assert (done.returncode, guest.live_period()) == (0, 10), done.stdout + done.stderr
     wait_for(lambda: agent.usage(guest.uuid), SECONDS, "memory.usage", agent.log_text)
     assert [line for line in agent.own_lines() if "WARNING" in line] == []
 
@@ -60,4 +55,4 @@ def test_agents_user_may_not_do_what_the_service_does(privileged, boot_on):
     guest = boot_on(hypervisor, "instance-1", period=None)
     command = [*hypervisor.as_user, *service_command()[:1], "guest", "enable", "--all", "--yes"]
     done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=SECONDS)
-    assert (done.returncode != 0, live_period(guest)) == (True, 0)
+    assert (done.returncode != 0, guest.live_period()) == (True, 0)

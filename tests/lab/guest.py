@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import libvirt
 
+from ceilometer_memballoon.domain_xml import parse_balloon
 from tests.lab import nova
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.image import Image
@@ -253,6 +254,10 @@ class Guest:
         except libvirt.libvirtError as error:
             if error.get_error_code() not in GONE:
                 raise
+
+    def live_period(self) -> int:
+        """Return the balloon's present statistics period in seconds; 0 if it is off."""
+        return parse_balloon(self.live_xml()).period
 
     def live_xml(self) -> str:
         """Return the domain's live XML."""

@@ -12,6 +12,14 @@ import shutil
 from tests.lab import apt
 from tests.lab.hypervisor import Hypervisor
 
+#: Lines of libvirtd.conf. Everyone may read, and only root may write.
+ROOT_WRITES = 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
+#: Lines of libvirtd.conf. Access control asks polkit.
+ACCESS_CONTROL = (
+    'auth_unix_ro = "none"\nauth_unix_rw = "polkit"\nunix_sock_rw_perms = "0777"\n'
+    'access_drivers = [ "polkit" ]\n'
+)
+
 #: The agent's user, which exists only in the namespace.
 USER = "ceilometer"
 USER_ID = 61234

@@ -11,14 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import libvirt
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason, usage
 from tests.lab.waiting import wait_for
+from tests.qemu.conftest import timed_cycle
 
 MOST_LEFT_BEHIND = 4
 #: Seconds that a libvirt call may take here.
@@ -48,20 +47,9 @@ def reasons(readings):
     return {uuid: reading.reason for uuid, reading in readings.items()}
 
 
-def timed_cycle(collector):
-    """Return the reasons by UUID, and the cycle's length in seconds."""
-    begin = time.monotonic()
-    readings = collector.readings({}, [])
-    return reasons(readings), time.monotonic() - begin
-
-
 def wait_for_answers(collector):
     """Wait until no call is stuck."""
     wait_for(lambda: collector.host.stuck_calls == 0, 30, "stuck calls' return")
-
-
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
 
 
 @pytest.fixture
@@ -203,11 +191,11 @@ def test_hung_guest_that_needs_its_period_set_gets_it_once_it_is_back(
     hang(hung)
     while_hung = reasons(collector.readings({}, []))
     assert while_hung == {hung.uuid: Reason.NOT_RESPONDING, other.uuid: None}
-    assert (live_period(hung), live_period(other)) == (0, 10)
+    assert (hung.live_period(), other.live_period()) == (0, 10)
     hung.unhang()
     wait_for_answers(collector)
     assert reasons(collector.readings({}, [])) == {hung.uuid: None, other.uuid: None}
-    assert live_period(hung) == 10
+    assert hung.live_period() == 10
 
 
 @pytest.mark.by_version
@@ -289,7 +277,7 @@ def test_guest_destroyed_during_a_cycle_costs_the_others_nothing(
 
     monkeypatch.setattr(collector.host, step, destroy_first)
     assert collector.readings({}, [])[staying.uuid].reason is None
-    assert live_period(staying) == 10
+    assert staying.live_period() == 10
     assert [r.getMessage() for r in caplog.records if r.levelno > logging.INFO] == []
 
 
@@ -309,9 +297,9 @@ def test_guest_with_a_long_job_is_read_and_its_period_is_set_after_it(
     collector = make_collector()
     with slow_dump(guest):
         assert reasons(collector.readings({}, [])) == {guest.uuid: None}
-        assert live_period(guest) == 0
+        assert guest.live_period() == 0
     assert reasons(collector.readings({}, [])) == {guest.uuid: None}
-    assert live_period(guest) == 10
+    assert guest.live_period() == 10
 
 
 def test_another_client_reading_continuously_costs_no_sample(boot_many, make_collector, hypervisor):

@@ -7,7 +7,6 @@ import time
 import libvirt
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason, usage
 from tests.lab.rpc import GET_ALL_DOMAIN_STATS, counted
 from tests.lab.waiting import wait_for
@@ -23,10 +22,6 @@ def cycle(collector, guest):
     return collector.readings({}, [guest.uuid])[guest.uuid]
 
 
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
-
-
 @pytest.mark.by_version
 @pytest.mark.parametrize("model", ["virtio", "virtio-transitional", "virtio-non-transitional"])
 def test_guest_booted_without_a_period_reports_in_the_cycle_that_enables_it(
@@ -34,7 +29,7 @@ def test_guest_booted_without_a_period_reports_in_the_cycle_that_enables_it(
 ):
     guest = boot(period=None, model=model)
     reading = cycle(make_collector(), guest)
-    assert (reading.reason, live_period(guest)) == (None, 10)
+    assert (reading.reason, guest.live_period()) == (None, 10)
     assert 0 < usage(reading.guest) < guest.memory * 1024
 
 
@@ -51,7 +46,7 @@ def test_old_statistics_are_renewed_in_the_cycle_that_enables_the_guest(boot, ma
 def test_another_period_is_replaced_by_the_options(boot, make_collector):
     guest = boot(period=60)
     cycle(make_collector(period=7), guest)
-    assert live_period(guest) == 7
+    assert guest.live_period() == 7
 
 
 @pytest.mark.parametrize("option", [0, -1])
@@ -142,7 +137,7 @@ def test_rebooted_guest_reports_again_and_keeps_its_period(boot, make_collector)
     guest.reboot()
     boots = guest.domain.memoryStats()["last_update"]
     wait_for(lambda: guest.domain.memoryStats()["last_update"] > boots, 20, "a new report")
-    assert (cycle(collector, guest).reason, live_period(guest)) == (None, 1)
+    assert (cycle(collector, guest).reason, guest.live_period()) == (None, 1)
 
 
 def test_guest_that_leaves_after_discovery_is_gone_and_the_others_are_read(boot, make_collector):
@@ -186,4 +181,4 @@ def test_period_can_be_taken_away_again(boot):
         [*command, "--period", "0", "--live"],
         check=True, stdout=subprocess.DEVNULL, timeout=60,
     )  # fmt: skip
-    assert live_period(guest) == 0
+    assert guest.live_period() == 0

@@ -15,7 +15,6 @@ import pytest
 
 from ceilometer_memballoon.reading import Reason
 from tests.lab.guest import Guest
-from tests.lab.hypervisor import Hypervisor
 from tests.lab.waiting import wait_for
 
 #: Seconds that a cycle may take here.
@@ -23,13 +22,6 @@ TIMEOUT = 2.0
 #: Seconds that any other command may take.
 SECONDS = 30
 BUDGET = 4
-
-
-@pytest.fixture
-def own_hypervisor():
-    """A libvirtd that only this test uses, because its workers get stuck."""
-    with Hypervisor() as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason
+from tests.qemu.conftest import timed_cycle
 
 pytestmark = pytest.mark.by_version
 
@@ -19,14 +19,6 @@ TIMEOUT = 2.0
 #: Longer than a guest takes to reboot, in seconds.
 BOOT_SECONDS = 120.0
 CYCLES = 6
-
-
-def timed_cycle(collector):
-    """Return the reasons by UUID, and the cycle's length in seconds."""
-    begin = time.monotonic()
-    readings = collector.readings({}, [])
-    seconds = time.monotonic() - begin
-    return {uuid: reading.reason for uuid, reading in readings.items()}, seconds
 
 
 @contextlib.contextmanager
@@ -49,7 +41,7 @@ def test_guest_that_hung_before_the_first_cycle_costs_the_others_nothing(
     collector = make_collector(timeout=TIMEOUT, proc=proc)
     with hung(first):
         cycles = [timed_cycle(collector) for _ in range(CYCLES)]
-        periods = [parse_balloon(guest.live_xml()).period for guest in others]
+        periods = [guest.live_period() for guest in others]
     # Without /proc the hung guest is not asked in every cycle.
     assert {found.pop(first.uuid) for found, _ in cycles} <= {
         Reason.NOT_RESPONDING, Reason.NOT_ASKED,
