@@ -151,7 +151,7 @@ def test_unreachable_libvirt_gives_one_error_line(configure):
     nowhere = configure("qemu+unix:///session?socket=/nowhere")
     done = run_process("--config-file", str(nowhere), "guest", "list")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert "is libvirtd running" in done.stderr
+    assert "Check that libvirtd is running" in done.stderr
 
 
 def test_missing_configuration_gives_one_error_line(tmp_path):
