@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin measured side by side with the stock pollsters and with the floor.
+"""Benchmarks of the plugin beside the stock pollsters and the floor.
 
-``tox -e bench`` runs it all on lab guests: :mod:`contestants` are measured in turns,
-:mod:`simulated` is what lies beyond one machine's guests, :mod:`report` makes the table
-and the plot.
+The floor is the cost of the libvirt call alone. ``tox -e bench`` runs all benchmarks on lab
+guests. :mod:`contestants` measures one cycle of each contestant in turns, :mod:`simulated`
+measures more guests than one machine can run, and :mod:`report` makes the table and the plot.
 """

@@ -6,22 +6,31 @@ import pathlib
 import sys
 
 from bench import report, simulated
-from bench.contestants import METERS_OF, PLUGIN, STOCK, Cost, calls, contestants, duel, race
+from bench.contestants import (
+    METERS_OF,
+    PLUGIN,
+    STOCK,
+    Cost,
+    calls,
+    contestants,
+    measure,
+    measure_pair,
+)
 from bench.special import special_laps
 from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor, missing_packages
 
 GUESTS = (1, 5, 10, 20, 40, 80)
-#: The number of guests with which the special cases are measured.
+#: The number of guests in the special cases.
 MANY = 40
 ROUNDS = 15
-#: Further laps of plugin and floor. They differ by less than single laps vary.
-DUEL = 100
+#: Further laps of the plugin and the floor, because they differ by less than single laps vary.
+PAIR_ROUNDS = 100
 SIMULATED = (100, 300, 1000, 2000)
 
 
 def main() -> int:
-    """Boot, measure and report; the exit status."""
+    """Boot guests, measure and report. Return the exit status."""
     arguments = _arguments()
     if missing := missing_packages():
         print(f"The benchmark needs these packages: apt-get install {' '.join(missing)}")
@@ -39,14 +48,14 @@ def _arguments() -> argparse.Namespace:
         "--guests",
         type=lambda text: tuple(int(word) for word in text.split(",")),
         default=GUESTS,
-        help="numbers of guests, rising; 80 take about 15 GiB (default: %(default)s)",
+        help="numbers of guests, ascending; 80 guests need about 15 GiB (default: %(default)s)",
     )
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, help="laps of each contestant (default: %(default)s)"
     )
     parser.add_argument(
-        "--duel", type=int, default=DUEL,
-        help="further laps of plugin and floor alone, for their slopes (default: %(default)s)",
+        "--pair-rounds", type=int, default=PAIR_ROUNDS,
+        help="further laps of the plugin and the floor, for their slopes (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--into", type=pathlib.Path, default=pathlib.Path("bench-results"),
@@ -58,26 +67,26 @@ def _arguments() -> argparse.Namespace:
 def _run(arguments: argparse.Namespace) -> int:
     curve: dict[int, dict[str, Cost]] = {}
     rpcs: dict[int, dict[str, int]] = {}
-    duels: dict[int, dict[str, list[float]]] = {}
+    pairs: dict[int, dict[str, list[float]]] = {}
     special: dict[str, Cost] = {}
     with Hypervisor() as hypervisor:
         guests: list[Guest] = []
         for count in arguments.guests:
-            _say(f"Booting up to {count} guests, then {arguments.rounds} rounds")
+            _report(f"Booting up to {count} guests, then {arguments.rounds} rounds")
             _boot(hypervisor, guests, count)
             with contestants(hypervisor) as laps:
-                curve[count] = race(laps, arguments.rounds)
-                duels[count] = duel(laps, arguments.duel)
+                curve[count] = measure(laps, arguments.rounds)
+                pairs[count] = measure_pair(laps, arguments.pair_rounds)
             rpcs[count] = {n: calls(hypervisor, METERS_OF[n]) for n in (PLUGIN, STOCK)}
             if count == min(MANY, arguments.guests[-1]):
-                _say("Special cases: a hung guest, guests to be enabled, threads")
+                _report("Special cases: a hung guest, guests to be enabled, threads")
                 special = special_laps(hypervisor, guests)
-    # Print what is measured so far: the rest may be interrupted.
+    # Print the results so far, because the rest may be interrupted.
     print("\n".join(report.ratios(curve, rpcs)), flush=True)
-    _say("Simulated: beyond one machine's guests")
-    beyond = {count: simulated.race(curve, count) for count in SIMULATED}
+    _report("Simulated: more guests than one machine can run")
+    beyond = {count: simulated.measure(curve, count) for count in SIMULATED}
     memory = simulated.memory()
-    text = report.table(curve, rpcs, duels, special, beyond, memory)
+    text = report.table(curve, rpcs, pairs, special, beyond, memory)
     print(text)
     arguments.into.mkdir(parents=True, exist_ok=True)
     (arguments.into / "benchmark.txt").write_text(text)
@@ -87,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _boot(hypervisor: Hypervisor, guests: list[Guest], count: int) -> None:
-    # Two at a time: more at once take longer in total.
+    # Boot two at a time, because more at once take longer in total.
     while len(guests) < count:
         batch = [
             Guest(hypervisor, f"instance-{len(guests) + number:08x}")
@@ -100,7 +109,7 @@ def _boot(hypervisor: Hypervisor, guests: list[Guest], count: int) -> None:
     print()
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(f"{text} ...", flush=True)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contestants, and how to measure one cycle of each."""
+"""The contestants, and the measurement of one cycle of each."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ from tests.lab.stepped import SteppedAgent
 
 PLUGIN, ALL_METERS, STOCK = "plugin", "plugin, all meters", "stock"
 FLOOR, C_FLOOR = "floor, Python", "floor, C"
-#: An agent with a stock pollster that asks libvirt nothing: the cost of discovery alone.
+#: An agent with a stock pollster that does not ask libvirt. It costs only the discovery.
 DISCOVERY = "discovery alone"
 METERS_OF = {
     PLUGIN: ("memory_usage", "memory_resident"),
@@ -27,7 +27,7 @@ METERS_OF = {
     STOCK: ("memory.usage", "memory.resident"),
     DISCOVERY: ("disk.ephemeral.size",),
 }
-#: Commands of one virsh, so that its start hardly counts.
+#: Commands of one virsh process, so that its start hardly counts.
 VIRSH_TIMES = 20
 CALL_SECONDS = 120
 FLOOR_FLAGS = (
@@ -38,17 +38,20 @@ FLOOR_FLAGS = (
 
 @dataclasses.dataclass(frozen=True)
 class Lap:
-    """One cycle: seconds of wall time, of the agent's and of libvirtd's processor."""
+    """One cycle in seconds: wall time, and CPU time of the agent and of libvirtd."""
 
     wall: float
     agent: float
     libvirtd: float
-    whole: float = 0.0  #: wall time with discovery and sending
+    whole: float = 0.0  #: wall time, including discovery and sending
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Laps of one contestant: medians, and the middle half of the wall times; seconds."""
+    """Statistics of one contestant's laps in seconds.
+
+    They are medians, and the quartiles of the wall times.
+    """
 
     wall: float
     low: float
@@ -76,7 +79,7 @@ def cost(laps: list[Lap]) -> Cost:
 def contestants(
     hypervisor: Hypervisor, names: tuple[str, ...] = tuple(METERS_OF)
 ) -> Iterator[dict[str, Callable[[], Lap]]]:
-    """A function for each contestant that runs one cycle of it, warmed up."""
+    """Yield a function for each contestant that runs one cycle of it, after a warm-up."""
     with contextlib.ExitStack() as running:
         laps = {
             name: _lap_of(
@@ -92,8 +95,8 @@ def contestants(
         yield laps
 
 
-def race(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
-    """Run ``rounds`` laps of each in turns, so that a disturbance affects all."""
+def measure(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
+    """Run ``rounds`` laps of each contestant in turns, so that a disturbance affects all."""
     found: dict[str, list[Lap]] = {name: [] for name in laps}
     for _ in range(rounds):
         for name, lap in laps.items():
@@ -101,8 +104,8 @@ def race(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, Cost]:
     return {name: cost(laps) for name, laps in found.items()}
 
 
-def duel(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, list[float]]:
-    """Wall times in seconds of as many further laps of the plugin and the floor alone."""
+def measure_pair(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, list[float]]:
+    """Return wall times in seconds of ``rounds`` further laps of the plugin and the floor."""
     found: dict[str, list[float]] = {PLUGIN: [], FLOOR: []}
     for _ in range(rounds):
         for name, walls in found.items():
@@ -111,12 +114,15 @@ def duel(laps: dict[str, Callable[[], Lap]], rounds: int) -> dict[str, list[floa
 
 
 def line(curve: dict[int, dict[str, Cost]], name: str) -> tuple[float, float]:
-    """Slope and intercept of a contestant's wall time over guests, in seconds."""
+    """Return slope and intercept in seconds of a contestant's wall time by number of guests."""
     return line_through({count: costs[name].wall for count, costs in curve.items()})
 
 
 def line_through(walls: dict[int, float]) -> tuple[float, float]:
-    """Slope and intercept of wall times by number of guests; of one, a line from zero."""
+    """Return slope and intercept of wall times by number of guests.
+
+    A single wall time gives a line through zero.
+    """
     if len(walls) == 1:
         ((count, wall),) = walls.items()
         return wall / count, 0.0
@@ -125,7 +131,7 @@ def line_through(walls: dict[int, float]) -> tuple[float, float]:
 
 
 def calls(hypervisor: Hypervisor, meters: tuple[str, ...]) -> int:
-    """Calls that one whole cycle of these meters makes to libvirtd, discovery's included."""
+    """Return the number of calls to libvirtd in one whole cycle of these meters, with discovery."""
     with (
         counted(hypervisor) as counter,
         SteppedAgent(hypervisor, meters=meters, uri=counter.uri) as agent,
@@ -162,7 +168,7 @@ def _floor_lap(hypervisor: Hypervisor) -> Callable[[], Lap]:
 
 
 def _virsh_lap(hypervisor: Hypervisor) -> Lap:
-    """Return the mean of many reads of one virsh, minus the time of one that reads nothing."""
+    """Return the mean of many reads of one virsh, minus the time of a virsh that reads nothing."""
     before = _processor_seconds(hypervisor.daemon_pid)
     many = _virsh(hypervisor, "; ".join(["domstats --balloon --nowait"] * VIRSH_TIMES))
     used = _processor_seconds(hypervisor.daemon_pid) - before
@@ -172,7 +178,7 @@ def _virsh_lap(hypervisor: Hypervisor) -> Lap:
 
 
 def _virsh(hypervisor: Hypervisor, words: str) -> tuple[float, float]:
-    """Wall and processor seconds of a virsh."""
+    """Return wall and CPU seconds of a virsh."""
     begin, cpu = time.monotonic(), _children_seconds()
     subprocess.run(
         ["virsh", "--readonly", "--connect", hypervisor.uri, words],
@@ -187,6 +193,6 @@ def _children_seconds() -> float:
 
 
 def _processor_seconds(pid: int) -> float:
-    """Return the processor time of a process in seconds, in steps of 10 ms."""
+    """Return the CPU time of a process in seconds, in steps of 10 ms."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole compute node: all meters of a real polling.yaml, discovery and sending included.
+"""The benchmark of a whole compute node: a real polling.yaml, discovery and sending.
 
-``python -m bench.node [--guests 1,5,10] [--rounds N] [--into FOLDER]``. Each guest has a
-disk and a network interface. The contestants take turns, a polling cycle each.
+``python -m bench.node [--guests 1,5,10] [--rounds N] [--into FOLDER]``. Each guest has a disk
+and a network interface. The contestants run one polling cycle each in turns.
 """
 
 import argparse
@@ -27,10 +27,10 @@ from tests.lab.stepped import SteppedAgent
 GUESTS = (1, 5, 10, 20, 40)
 ROUNDS = 15
 DISK_BYTES = 32 << 20
-#: Cycles before the first that counts: groups are learnt, and each domain's XML is read.
+#: Cycles before the measurement. In these the plugin learns the groups and reads each domain's XML.
 WARM_UP = 3
 
-#: What Ceilometer 27's own polling.yaml selects on a compute node, without memory.usage.
+#: The meters that Ceilometer 27's own polling.yaml selects on a compute node, without memory.usage.
 USUAL = (
     "power.state", "cpu", "memory.available",
     "network.incoming.bytes", "network.incoming.packets",
@@ -43,7 +43,7 @@ OURS = ("memory_usage", "memory_resident")
 
 @dataclasses.dataclass(frozen=True)
 class Contestant:
-    """A configuration of the agent. served: serve_stock_meters, with our discovery."""
+    """A configuration of the agent. served: serve_stock_meters, with the plugin's discovery."""
 
     name: str
     meters: tuple[str, ...]
@@ -68,11 +68,11 @@ class Cost:
 
 
 def main() -> int:
-    """Boot, measure and report; the exit status."""
+    """Boot guests, measure and report. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.node", description=__doc__)
     parser.add_argument(
         "--guests", type=lambda text: tuple(map(int, text.split(","))), default=GUESTS,
-        help="numbers of guests, rising (default: %(default)s)",
+        help="numbers of guests, ascending (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="cycles of each contestant")
     parser.add_argument("--into", type=pathlib.Path, default=pathlib.Path("bench-results"))
@@ -94,7 +94,7 @@ def main() -> int:
 def boot(hypervisor: NetworkedHypervisor, guests: list[Guest], count: int) -> None:
     """Boot guests until there are ``count``."""
     while len(guests) < count:
-        # Two at a time: more at once take longer in total.
+        # Boot two at a time, because more at once take longer in total.
         begun = [
             _guest(hypervisor, len(guests) + place) for place in range(min(2, count - len(guests)))
         ]
@@ -125,7 +125,7 @@ def measure(hypervisor: NetworkedHypervisor, rounds: int) -> dict[str, Cost]:
 
 
 def calls(hypervisor: NetworkedHypervisor, contestant: Contestant) -> int:
-    """Calls to libvirtd in one whole cycle, discovery included."""
+    """Return the number of calls to libvirtd in one whole cycle, with discovery."""
     with counted(hypervisor) as counter, warm(hypervisor, contestant, counter.uri) as agent:
         counter.calls.clear()
         agent.cycle()
@@ -136,7 +136,7 @@ def calls(hypervisor: NetworkedHypervisor, contestant: Contestant) -> int:
 def warm(
     hypervisor: NetworkedHypervisor, contestant: Contestant, uri: str
 ) -> Iterator[SteppedAgent]:
-    """An agent of this configuration that has run some cycles."""
+    """Yield an agent of this configuration that has run some cycles."""
     source = {"name": "node", "interval": 60, "meters": list(contestant.meters)}
     if contestant.served:
         source["discovery"] = [NAME]
@@ -152,7 +152,7 @@ def warm(
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time of a process, from its clock (clock_getcpuclockid(3))."""
+    """Return the CPU time of a process in seconds, from its clock (clock_getcpuclockid(3))."""
     return time.clock_gettime((~pid << 3) | 2)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table and the plot of the benchmark of a whole node."""
+"""The table and the plot of the whole-node benchmark."""
 
 import pathlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ STOCK, SERVED = "all stock", "all served"
 
 
 def table(curve: Curve) -> str:
-    """Ratios first, then calls and milliseconds."""
+    """Return the table: ratios, then calls and milliseconds."""
     return "\n".join(
         [
             "A whole cycle: served in relation to all stock",
@@ -39,11 +39,11 @@ def table(curve: Curve) -> str:
 
 
 def plot(curve: Curve, folder: pathlib.Path) -> None:
-    """Wall time and CPU of both processes over guests, as node.svg and node.png."""
+    """Plot wall time and the CPU time of both processes by guests, as node.svg and node.png."""
     import matplotlib  # noqa: PLC0415
 
     matplotlib.use("agg")
-    # Text stays text, and the file is the same for the same figures.
+    # Text stays text, and the same figures give the same file.
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench"})
     from matplotlib import pyplot  # noqa: PLC0415
 

@@ -19,8 +19,8 @@ from bench.contestants import (
 )
 
 Curve = dict[int, dict[str, Cost]]
-Duels = dict[int, dict[str, list[float]]]
-#: Of the bootstrap.
+Pairs = dict[int, dict[str, list[float]]]
+#: The number of resamples of the bootstrap.
 RESAMPLES, SEED = 1000, 1
 NAMES = (PLUGIN, ALL_METERS, STOCK, FLOOR, C_FLOOR)
 
@@ -28,12 +28,12 @@ NAMES = (PLUGIN, ALL_METERS, STOCK, FLOOR, C_FLOOR)
 def table(
     curve: Curve,
     rpcs: dict[int, dict[str, int]],
-    duels: Duels,
+    pairs: Pairs,
     special: dict[str, Cost],
     beyond: dict[int, dict[str, float]],
     memory: dict[str, float],
 ) -> str:
-    """All figures as text: ratios first, then milliseconds."""
+    """Return all figures as text: ratios, then milliseconds."""
     return "\n".join(
         [
             "Ratios of one polling cycle without discovery, medians",
@@ -44,7 +44,7 @@ def table(
             "",
             "Slope: ms of wall time that one more guest takes (line through all of the above)",
             *_grid([*NAMES, "plugin / floor"], [_slopes(curve)]),
-            *_duel(duels),
+            *_pair_line(pairs),
             "",
             "Whole cycle of the agent in ms, discovery and sending included",
             *_grid(["guests", *NAMES[:3]], (_wholes(n, costs) for n, costs in curve.items())),
@@ -64,16 +64,16 @@ def table(
 
 
 def ratios(curve: Curve, rpcs: dict[int, dict[str, int]]) -> list[str]:
-    """The first table alone, as lines."""
+    """Return the lines of the first table."""
     return _grid(_ratio_head(), (_ratios(n, costs, rpcs[n]) for n, costs in curve.items()))
 
 
 def plot(curve: Curve, folder: pathlib.Path) -> None:
-    """Wall time and the agent's CPU over guests, as benchmark.svg and benchmark.png."""
+    """Plot wall time and the agent's CPU time by guests, as benchmark.svg and benchmark.png."""
     import matplotlib  # noqa: PLC0415
 
     matplotlib.use("agg")
-    # Text stays text, and the file is the same for the same figures.
+    # Text stays text, and the same figures give the same file.
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench"})
     from matplotlib import pyplot  # noqa: PLC0415
 
@@ -120,7 +120,7 @@ def _times(count: int, costs: dict[str, Cost]) -> list[str]:
     cells = []
     for name in NAMES:
         one = costs[name]
-        # The agent discovers in the same cycle. Subtract what that costs libvirtd.
+        # The agent also runs its discovery in that cycle. Subtract libvirtd's time for it.
         libvirtd = max(0.0, one.libvirtd - (0 if name in (FLOOR, C_FLOOR) else discovery))
         cells.append(
             f"{one.wall * 1000:.1f} ({one.low * 1000:.1f}-{one.high * 1000:.1f}), "
@@ -134,25 +134,25 @@ def _slopes(curve: Curve) -> list[str]:
     return [*(f"{slopes[n] * 1000:.2f}" for n in NAMES), f"{slopes[PLUGIN] / slopes[FLOOR]:.2f}"]
 
 
-def _duel(duels: Duels) -> list[str]:
-    """The ratio of the two slopes, and its 95 % interval (bootstrap)."""
-    ratio = _slope_ratio(duels, lambda walls: walls)
+def _pair_line(pairs: Pairs) -> list[str]:
+    """Return the ratio of the two slopes and its 95 % interval (bootstrap), as lines."""
+    ratio = _slope_ratio(pairs, lambda walls: walls)
     chance = random.Random(SEED)
     again = [
-        _slope_ratio(duels, lambda walls: chance.choices(walls, k=len(walls)))
+        _slope_ratio(pairs, lambda walls: chance.choices(walls, k=len(walls)))
         for _ in range(RESAMPLES)
     ]
     low, *_, high = statistics.quantiles(again, n=40)
-    rounds = max(len(walls) for found in duels.values() for walls in found.values())
+    rounds = max(len(walls) for found in pairs.values() for walls in found.values())
     return [
         f"plugin / floor in {rounds} further laps of these two alone: {ratio:.3f} "
         f"(95 % interval {low:.3f} to {high:.3f})"
     ]
 
 
-def _slope_ratio(duels: Duels, pick: Callable[[list[float]], list[float]]) -> float:
+def _slope_ratio(pairs: Pairs, pick: Callable[[list[float]], list[float]]) -> float:
     plugin, floor = (
-        line_through({n: statistics.median(pick(found[name])) for n, found in duels.items()})[0]
+        line_through({n: statistics.median(pick(found[name])) for n, found in pairs.items()})[0]
         for name in (PLUGIN, FLOOR)
     )
     return plugin / floor
@@ -173,7 +173,7 @@ def _beyond(count: int, found: dict[str, float]) -> list[str]:
 
 
 def _grid(head: list[str], rows: Iterable[list[str]]) -> list[str]:
-    """A simple table of reStructuredText."""
+    """Return a simple table in reStructuredText."""
     cells = [head, *rows]
     widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
     rule = "  ".join("=" * width for width in widths)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More guests than one machine can run, and the memory that the plugin takes.
+"""More guests than one machine can run, and the memory that the plugin uses.
 
-SIMULATED: the connection answers after the time that a straight line through the real curve
-predicts for that number of domains, with copies of a real guest's record. All code above it
-is real.
+The libvirt connection is simulated. It answers after the time that a straight line through the
+real curve predicts for that number of domains, with copies of a real guest's record. All code
+above the connection is real.
 """
 
 import json
@@ -26,17 +26,17 @@ XML = f"<domain><devices>{BALLOON}</devices></domain>"
 FLAVOR = {"id": "1", "name": "lab", "vcpus": 1, "ram": 96, "disk": 0, "ephemeral": 0}
 
 
-def race(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:
-    """Return the seconds of one cycle by contestant. Stock is extrapolated only."""
+def measure(curve: dict[int, dict[str, Cost]], count: int) -> dict[str, float]:
+    """Return the seconds of one cycle by contestant. Stock is only extrapolated."""
     slope, intercept = line(curve, FLOOR)
     stock_slope, stock_intercept = line(curve, STOCK)
     call = intercept + slope * count
-    plugin = _child("race", {"count": count, "call": call, "rounds": ROUNDS})
+    plugin = _child("measure", {"count": count, "call": call, "rounds": ROUNDS})
     return {FLOOR: call, STOCK: stock_intercept + stock_slope * count} | plugin
 
 
 def memory() -> dict[str, float]:
-    """MiB of an agent before the plugin is loaded, and what the plugin adds to it."""
+    """Return the memory of an agent without the plugin and the plugin's share, in MiB."""
     return _child("memory", {})
 
 
@@ -55,41 +55,44 @@ class Domain:
         self._number = number
 
     def UUIDString(self) -> str:  # noqa: N802
-        """Its uuid."""
+        """Return the domain's UUID."""
         return f"00000000-0000-0000-0000-{self._number:012d}"
 
     def ID(self) -> int:  # noqa: N802
-        """Its id."""
+        """Return the domain's id."""
         return self._number + 1
 
     def name(self) -> str:
-        """Its name."""
+        """Return the domain's name."""
         return f"instance-{self._number:08x}"
 
     def XMLDesc(self, flags: int) -> str:  # noqa: N802
-        """Its live XML."""
+        """Return the domain's live XML."""
         return XML
 
     def controlInfo(self) -> list[int]:  # noqa: N802
-        """Nothing holds it."""
+        """Return that nothing holds the domain."""
         return [0, 0, 0]
 
 
 class Connection:
-    """The simulated connection; call: seconds that reading all domains takes."""
+    """The simulated connection. call: seconds that reading all domains takes."""
 
     def __init__(self, count: int, call: float) -> None:
         self._domains = [Domain(number) for number in range(count)]
         self._call = call
 
     def getAllDomainStats(self, stats: int, flags: int) -> list[Any]:  # noqa: N802
-        """The states of all domains, which libvirtd knows itself."""
+        """Return the states of all domains, which libvirtd answers itself."""
         return [(domain, {"state.state": 1, "state.reason": 1}) for domain in self._domains]
 
     def domainListGetStats(  # noqa: N802
         self, domains: list[Domain], stats: int, flags: int
     ) -> list[Any]:
-        """A record each, after the time it takes, that of making them included."""
+        """Return a record of each domain, after the predicted time.
+
+        The time includes making the records.
+        """
         end = time.monotonic() + self._call * len(domains) / len(self._domains)
         fresh = {**recorded.RUNNING, "balloon.last-update": int(time.time())}
         records = [(domain, dict(fresh)) for domain in domains]
@@ -97,18 +100,18 @@ class Connection:
         return records
 
     def lookupByUUIDString(self, uuid: str) -> Domain:  # noqa: N802
-        """The domain."""
+        """Return the domain."""
         return self._domains[int(uuid.rpartition("-")[2])]
 
     def isAlive(self) -> int:  # noqa: N802
-        """Always."""
+        """Return that the connection is alive."""
         return 1
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
-def _race(count: int, call: float, rounds: int) -> dict[str, float]:
+def _measure(count: int, call: float, rounds: int) -> dict[str, float]:
     import libvirt  # noqa: PLC0415
     from ceilometer import service  # noqa: PLC0415
 
@@ -131,7 +134,7 @@ def _race(count: int, call: float, rounds: int) -> dict[str, float]:
             begin, cache = time.monotonic(), {}
             sent = [p.get_samples(manager, cache, instances) for p in made]
             times.append(time.monotonic() - begin)
-            # No guest has all statistics.
+            # No guest sends all statistics.
             assert {len(samples) for samples in sent} <= {0, count}
             assert len(sent[0]) == count
         found[name] = statistics.median(times[1:])
@@ -165,5 +168,5 @@ def _resident() -> float:
 
 
 if __name__ == "__main__":
-    _what = {"race": _race, "memory": _memory}[sys.argv[1]]
+    _what = {"measure": _measure, "memory": _memory}[sys.argv[1]]
     print(json.dumps(_what(**json.loads(sys.argv[2]))))

@@ -7,7 +7,7 @@ from tests.lab.hypervisor import Hypervisor
 from tests.lab.stepped import Cycle, SteppedAgent
 
 LAPS = 5
-#: The timeout that the first cycle with a hung guest waits for; the option's default.
+#: The default of the option libvirt_timeout, which the first cycle with a hung guest waits for.
 TIMEOUT = 5.0
 
 
@@ -62,5 +62,5 @@ def _whole(cycle: Cycle) -> Lap:
 
 
 def _cost(laps: list[Lap]) -> Cost:
-    # Quantiles take two at the least.
+    # Quantiles need at least two laps.
     return cost(laps if len(laps) > 1 else laps * 2)

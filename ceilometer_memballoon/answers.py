@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single questions to libvirt, and its answers as records. Nothing here has a deadline."""
+"""Single questions to libvirt, and its answers as records. This module sets no deadlines."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -10,18 +10,18 @@ from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.record import Boot, Hold, Monitor, Outcome, Record
 
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-#: Kinds of domains to list: those that run, or those that are shut off as well.
+#: Kinds of domains to list: active ones, or also those that are shut off.
 ACTIVE = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
 ALL = 0
 #: The statistics that the memory meters need.
 MEMORY_GROUPS = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BALLOON
-#: All that a record of QEMU's driver has of the balloon while another job holds the domain.
+#: The balloon fields in a record of QEMU's driver while another job holds the domain.
 BUSY_FIELDS = {"balloon.current", "balloon.maximum"}
 
 #: The namespace of Nova's metadata in a domain's XML (nova/virt/libvirt/config.py).
 NOVA_NAMESPACE = "http://openstack.org/xmlns/libvirt/nova/1.1"
 
-#: What controlInfo's states mean (qemuDomainGetControlInfo in libvirt's qemu_driver.c).
+#: The meaning of controlInfo's states (qemuDomainGetControlInfo in libvirt's qemu_driver.c).
 HOLDS = {
     libvirt.VIR_DOMAIN_CONTROL_OK: Hold.NOTHING,
     libvirt.VIR_DOMAIN_CONTROL_JOB: Hold.JOB,
@@ -36,7 +36,10 @@ MONITOR_BROKEN = (
 def list_domains(
     connection: libvirt.virConnect, kind: int = ACTIVE
 ) -> list[tuple[Record, libvirt.virDomain]]:
-    """All domains of that kind, ACTIVE or ALL, with their states. Takes no job, asks no QEMU."""
+    """Return all domains of a kind, ACTIVE or ALL, with their states.
+
+    Takes no job and asks no QEMU process.
+    """
     try:
         answers = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, kind | NOWAIT)
     except libvirt.libvirtError as error:
@@ -49,11 +52,11 @@ def list_domains(
 def read(
     connection: libvirt.virConnect, domains: list[libvirt.virDomain], groups: int
 ) -> list[Record]:
-    """Read the statistics of those of the domains that still run.
+    """Read the statistics of those domains that still run.
 
     groups: VIR_DOMAIN_STATS_* flags.
     """
-    # To libvirt an empty list means all domains.
+    # For libvirt an empty list means all domains.
     if not domains:
         return []
     try:
@@ -69,7 +72,7 @@ def read(
 
 
 def read_stopped(connection: libvirt.virConnect, groups: int) -> list[Record]:
-    """Read the statistics of all domains that are shut off. No file is opened.
+    """Read the statistics of all domains that are shut off. Opens no image file.
 
     groups: VIR_DOMAIN_STATS_* flags without BLOCK.
     """
@@ -81,7 +84,7 @@ def read_stopped(connection: libvirt.virConnect, groups: int) -> list[Record]:
 def monitors(
     domains: Iterable[tuple[Boot, libvirt.virDomain]],
 ) -> Iterator[tuple[Boot, Monitor]]:
-    """What holds each domain, one after the other."""
+    """Yield what holds each domain, in the order of the domains."""
     for boot, domain in domains:
         try:
             state, details, milliseconds = domain.controlInfo()
@@ -97,7 +100,7 @@ def monitors(
 def nova_metadata(
     domains: Iterable[tuple[Boot, libvirt.virDomain]],
 ) -> Iterator[tuple[Boot, str]]:
-    """Nova's metadata of each domain that has them, as XML, one after the other."""
+    """Yield Nova's metadata of each domain that has them, as XML, in the order of the domains."""
     for boot, domain in domains:
         with contextlib.suppress(libvirt.libvirtError):
             kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
@@ -105,13 +108,13 @@ def nova_metadata(
 
 
 def has_job(domain: libvirt.virDomain) -> bool:
-    """Whether a long job is under way."""
+    """Return whether a long job is running."""
     try:
         return bool(domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
             return False
-        # At a migration's destination libvirt refuses the question.
+        # libvirt refuses the question at a migration's destination.
         if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
             return True
         raise

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """libvirt's Python binding, or a stand-in where it is not installed.
 
-A distribution's ceilometer-agent-compute does not always bring the binding. With the
-stand-in the agent and the command load as usual, and every question to libvirt raises
-UnreachableError with the name of the missing package.
+A distribution's ceilometer-agent-compute does not always install the binding. With the stand-in
+the agent and the command load as usual. Every question to libvirt then raises UnreachableError
+with the name of the missing package.
 """
 
 import functools
@@ -22,11 +22,11 @@ MISSING = (
 
 
 class MissingError(Exception):
-    """Takes the place of libvirtError, and is never raised."""
+    """Replaces libvirtError. It is never raised."""
 
 
 class MissingBinding:
-    """Has every name of the binding: constants are 0, and calls raise UnreachableError."""
+    """Has every name of the binding. Constants are 0, and calls raise UnreachableError."""
 
     def __init__(self, error: ImportError) -> None:
         self.message = MISSING % error

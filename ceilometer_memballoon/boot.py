@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A question about one boot of one domain. Nothing here has a deadline."""
+"""A question about one boot of one domain. This module sets no deadlines."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,7 +16,7 @@ def ask_boot(
     number: int,
     question: Callable[[libvirt.virDomain], T],
 ) -> T:
-    """Ask about the domain, if it still runs in the boot that libvirt knows by that number.
+    """Ask about the domain if it still runs in the boot that has this libvirt id.
 
     Raises DomainGoneError, and what the question raises.
     """
@@ -24,8 +24,8 @@ def ask_boot(
     try:
         return question(domain)
     except libvirt.libvirtError:
-        # A domain that ends during the question fails with an arbitrary error.
-        # So trust the error only if the domain still runs.
+        # A domain that ends during the question fails with an arbitrary error. So trust the error
+        # only if the domain still runs.
         if connection.isAlive() == 1:
             _boot(connection, uuid, number)
         raise

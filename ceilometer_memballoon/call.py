@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A blocking call in a thread of its own, which can be waited for, left or stopped."""
+"""A blocking call in its own thread. Callers can wait for it, leave it or stop it."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ STOPPED = "this process is ending"
 
 
 class Call(Generic[T]):
-    """A blocking call that runs in a thread of its own. Calls.start() makes it.
+    """A blocking call that runs in its own thread. Calls.start() creates it.
 
     left: the caller has stopped waiting for the result.
     """
@@ -26,10 +26,10 @@ class Call(Generic[T]):
         lock: threading.Lock,
         forget: Callable[["Call[T]"], None],
     ) -> None:
-        """late: called with the result if it comes after the call was left.
+        """late: Called with the result if it arrives after the call was left.
 
-        lock: guards what becomes of the call. forget: called under the lock when nothing
-        of the call is under way any more.
+        lock: Guards the call's state.
+        forget: Called with the lock held when the call has ended.
         """
         self._function = function
         self._late = late
@@ -51,11 +51,11 @@ class Call(Generic[T]):
 
     @property
     def seconds(self) -> float:
-        """How long the call took, or has taken so far."""
+        """How long the call took, or has taken so far, in seconds."""
         return (self._ended or time.monotonic()) - self._begun
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most this long. Return whether the function has returned.
+        """Wait at most this many seconds. Return whether the function has returned.
 
         Raises StoppedError.
         """
@@ -72,10 +72,10 @@ class Call(Generic[T]):
         return self._result  # type: ignore[return-value]
 
     def leave(self) -> bool:
-        """Stop waiting, unless the function has returned. Return False if it has.
+        """Stop waiting unless the function has returned. Return False if it has.
 
-        When a left function returns, ``late`` is called in its thread with its result,
-        or with None where it raised.
+        When a left function returns, its thread calls ``late`` with the result. If the function
+        raised, the result is None.
         """
         with self._lock:
             if not self._returned:
@@ -88,7 +88,7 @@ class Call(Generic[T]):
             self._result = self._function()
         except Exception as error:
             self._error = error
-        # What the function holds is freed here, before the call's connection is closed.
+        # Free what the function holds here, before the call's connection is closed.
         del self._function
         self._ended = time.monotonic()
         with self._lock:

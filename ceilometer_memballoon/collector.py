@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One polling cycle: read, judge, set periods. All pollsters of the cycle share it."""
+"""One polling cycle, which all of its pollsters share: read, judge, set periods."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ from ceilometer_memballoon.reasons import Reason
 from ceilometer_memballoon.record import Record
 from ceilometer_memballoon.snapshots import Snapshots
 
-#: Where a cycle's readings are kept in the dictionary that its pollsters share.
+#: The key of a cycle's readings in the dictionary that its pollsters share.
 CACHE_KEY = "ceilometer_memballoon"
 
 #: A subject of log messages.
@@ -52,7 +52,7 @@ class Collector:
         self._first_report = FirstReport(reader, judge, monotonic, pause)
         self._problems = ProblemLog()
         self._reasons = ReasonLog()
-        #: The reads of this host, shared with other code that needs its domains.
+        #: The reads of this host. Other code that needs its domains shares them.
         self.snapshots = Snapshots(self._read, self.longest_cycle, monotonic)
 
     @property
@@ -62,15 +62,15 @@ class Collector:
 
     @property
     def longest_cycle(self) -> float:
-        """Seconds after which a cycle has ended, with a margin."""
+        """The longest duration of a cycle in seconds, with a margin."""
         return 2 * (self._timeout + ENABLED_SECONDS)
 
     def readings(self, cache: dict[str, Any], instances: Iterable[str]) -> Readings:
-        """The readings of the cycle that the cache belongs to, by instance uuid.
+        """Return the readings of the cycle that the cache belongs to, by instance UUID.
 
-        The first pollster of a cycle takes them. The others get the same ones, also when
-        they run in parallel threads. An instance without a running domain is GONE. The
-        result is empty if libvirt gives no answer. Raises TimeoutError past longest_cycle,
+        The first pollster of a cycle takes the readings. The other pollsters get the same ones,
+        even in parallel threads. An instance without a running domain is GONE. The result is
+        empty if libvirt gives no answer. Raises TimeoutError past longest_cycle, and
         NoAnswerError if another cycle does not end.
         """
         mine: futures.Future[Readings] = futures.Future()
@@ -85,8 +85,9 @@ class Collector:
     def observe(self, *, enable: bool) -> list[Observation]:
         """Read and judge all running domains.
 
-        enable: set the periods that have to change, and wait for the first answer of those
-        guests. Raises NoAnswerError if libvirt gives no answer.
+        enable: Whether to set the periods that have to change and wait for the first report of
+            those guests.
+        Raises NoAnswerError if libvirt gives no answer.
         """
         end = self._monotonic() + self._timeout
         records = dict(self.snapshots.get(Question.MEMORY).records)
@@ -94,7 +95,7 @@ class Collector:
         suspects = {u for u, r in records.items() if r.is_read and readings[u].reason is not None}
         enabled = self._periods.ensure(list(records.values()), suspects, end, enable=enable)
         self._first_report.wait(records, enabled & suspects, end)
-        # Judge these again: their XML is known now, and some were read again.
+        # Judge these again, because their XML is known now and some were read again.
         readings |= {uuid: self.judge(records[uuid]) for uuid in suspects}
         return [
             Observation(record, self._periods.facts(record), readings[uuid])
@@ -102,11 +103,11 @@ class Collector:
         ]
 
     def judge(self, record: Record) -> Reading:
-        """Return the reading of the record at this moment."""
+        """Return the reading of the record at this time."""
         return self._judge.reading(record)
 
     def wait_for_answer(self, record: Record) -> bool:
-        """Whether the guest, just enabled, reports within a second or so.
+        """Return whether the guest, which was just enabled, reports within about a second.
 
         Raises NoAnswerError.
         """
@@ -120,7 +121,7 @@ class Collector:
         return snapshot
 
     def _collect_alone(self, instances: list[str]) -> Readings:
-        # Sources with different intervals have cycles of their own, in parallel.
+        # Sources with different intervals have their own cycles in parallel.
         with self.snapshots.exclusive():
             return self._collect(instances)
 

@@ -24,10 +24,10 @@ _collectors_lock = threading.Lock()
 
 
 def shared(conf: cfg.ConfigOpts) -> Collector:
-    """The one collector of all pollsters that have this configuration."""
+    """Return the collector that all pollsters with this configuration share."""
     with _collectors_lock:
-        # By identity, because ConfigOpts is a mapping and has no hash. It is kept, so that
-        # no other one gets its id.
+        # The key is the identity, because ConfigOpts is a mapping and has no hash. The collector
+        # keeps a reference, so that no other object gets the same id.
         if id(conf) not in _collectors:
             host = libvirt_host.from_conf(conf)
             _collectors[id(conf)] = conf, from_conf(conf, host)
@@ -36,7 +36,7 @@ def shared(conf: cfg.ConfigOpts) -> Collector:
 
 
 def period_rule(conf: cfg.ConfigOpts) -> PeriodRule:
-    """What the configuration says about periods."""
+    """Return the configuration's rule about periods."""
     found = conf.get_location("mem_stats_period_seconds", "libvirt").location
     return PeriodRule(
         period=conf.libvirt.mem_stats_period_seconds,
@@ -46,7 +46,7 @@ def period_rule(conf: cfg.ConfigOpts) -> PeriodRule:
 
 
 def from_conf(conf: cfg.ConfigOpts, host: Host) -> Collector:
-    """A collector for this host with what the configuration says."""
+    """Return a collector for this host with the options of the configuration."""
     options = conf.memballoon
     rule = period_rule(conf)
     if rule.is_too_long:

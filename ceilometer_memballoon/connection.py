@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 
 class Connection:
-    """A libvirt connection. Close it after use; an unclosed one lasts as long as the process.
+    """A libvirt connection. Close it after use. A connection that is not closed stays open.
 
-    Each method that asks libvirt raises NoAnswerError when the answer does not come in
-    time, and UnreachableError when the connection broke.
+    Each method that asks libvirt raises NoAnswerError if there is no answer in time, and
+    UnreachableError if the connection broke.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Connection:
         except libvirt.libvirtError as error:
             raise connecting_failed(error) from error
         self._stuck = False
-        weakref.finalize(self, _let_go, self._raw)
+        weakref.finalize(self, _abandon, self._raw)
 
     @property
     def is_usable(self) -> bool:
-        """Whether no call is stuck on it and libvirtd still holds the other end."""
+        """Whether no call is stuck on the connection and libvirtd still holds the other end."""
         return not self._stuck and self.is_alive
 
     @property
@@ -57,7 +57,7 @@ class Connection:
             return False
 
     def start(self, question: Callable[[libvirt.virConnect], T]) -> Call[T]:
-        """Begin to ask guests. A caller that stops waiting must call give_up().
+        """Start a question to guests. A caller that stops waiting must call give_up().
 
         Raises StoppedError, TooManyStuckCallsError.
         """
@@ -70,11 +70,11 @@ class Connection:
         self._stuck = True
 
     def take_back(self) -> None:
-        """Take back give_up(), because the call has returned before it was left."""
+        """Undo give_up(), because the call returned before it was left."""
         self._stuck = False
 
     def ask(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
-        """Ask libvirtd what needs no guest's answer. Also raises DomainError."""
+        """Ask libvirtd a question that needs no answer of a guest. Also raises DomainError."""
         return self._run(self._calls.daemon, question, seconds)
 
     def ask_domain(
@@ -100,21 +100,21 @@ class Connection:
             raise self.error_of(error) from error
 
     def error_of(self, error: Exception) -> MemballoonError:
-        """Translate an error that a question raised."""
+        """Return the plugin's error for an error that a question raised."""
         if isinstance(error, MemballoonError):
             return error
         return question_failed(error, is_alive=self.is_alive)
 
     def close(self, seconds: float) -> None:
-        """Close it, unless a call is stuck on it: that call closes it when it returns."""
+        """Close the connection. If a call is stuck on it, that call closes it when it returns."""
         if not self._stuck:
-            # Closing asks libvirtd, which may not answer.
+            # Closing sends a request to libvirtd, which may not answer.
             with contextlib.suppress(NoAnswerError, libvirt.libvirtError):
                 self._calls.daemon.run(self._raw.close, seconds)
 
 
 def connect(uri: str, calls: CallKinds, seconds: float, *, writable: bool) -> Connection:
-    """Connect to the libvirt of that URI. Each error names the URI.
+    """Connect to the libvirt at this URI. Each error names the URI.
 
     Raises UnreachableError, StoppedError, WriteRefusedError.
     """
@@ -129,13 +129,13 @@ def connect(uri: str, calls: CallKinds, seconds: float, *, writable: bool) -> Co
 
 
 def _close(connection: libvirt.virConnect | None) -> None:
-    # One that broke while a call was stuck on it cannot be closed any more.
+    # A connection that broke while a call was stuck on it cannot be closed.
     if connection is not None:
         with contextlib.suppress(libvirt.libvirtError):
             connection.close()
 
 
-def _let_go(connection: libvirt.virConnect) -> None:
-    # Otherwise virConnect.__del__ closes the connection whenever it is freed. Closing
-    # asks libvirtd without a deadline, and a libvirtd that hangs would block it forever.
+def _abandon(connection: libvirt.virConnect) -> None:
+    # Otherwise virConnect.__del__ closes the connection when it is freed. Closing asks libvirtd
+    # without a deadline, so a libvirtd that hangs would block it forever.
     connection._o = None

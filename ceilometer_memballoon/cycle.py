@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One pass over all guests of a host: ask in groups, and keep each answer as it comes."""
+"""One pass over all guests of a host, which reads them in groups."""
 
 import dataclasses
 import itertools
@@ -16,7 +16,7 @@ from ceilometer_memballoon.pending_read import Read
 from ceilometer_memballoon.record import Boot, Record
 from ceilometer_memballoon.trouble import Trouble
 
-#: Seconds to wait before a busy domain is read again. Most jobs last for milliseconds.
+#: Seconds before a busy domain is read again. Most jobs last for milliseconds.
 BUSY_PAUSES = (0.005, 0.01, 0.01, 0.02, 0.02, 0.03, 0.03, 0.04, 0.04, 0.05)
 
 
@@ -24,9 +24,10 @@ BUSY_PAUSES = (0.005, 0.01, 0.01, 0.02, 0.02, 0.03, 0.03, 0.04, 0.04, 0.05)
 class Cycle:
     """One pass over the guests of a host.
 
-    pace, trouble: what the reader remembers from one pass to the next. groups:
-    VIR_DOMAIN_STATS_* flags. findings: the records so far. late_reads: the reads that go on
-    beside the others.
+    pace, trouble: What the reader remembers from one pass to the next.
+    groups: VIR_DOMAIN_STATS_* flags.
+    findings: The records so far.
+    late_reads: The late reads, which continue beside the others.
     """
 
     host: Host
@@ -39,7 +40,7 @@ class Cycle:
     pause: Callable[[float], None] = time.sleep
 
     def examine(self, records: Iterable[Record] | None = None) -> None:
-        """Find out which of the domains hang, by default of all, and mark those.
+        """Find and mark the domains that hang. By default all domains are examined.
 
         Raises NoAnswerError.
         """
@@ -52,7 +53,7 @@ class Cycle:
     def read(self, records: Iterable[Record]) -> None:
         """Read these domains in turn, as far as time and stuck calls allow.
 
-        Those that have waited longest come first. Raises NoAnswerError.
+        Domains that have waited longest come first. Raises NoAnswerError.
         """
         todo = self._in_order(records)
         while todo and self.clock.seconds_left > 0:
@@ -70,13 +71,13 @@ class Cycle:
             elif self.clock.seconds_left > 0:
                 todo = self._in_order(todo + self._park(read))
             else:
-                # The pass is over. That does not mean that a QEMU hangs.
+                # The end of the pass does not mean that a QEMU process hangs.
                 self.trouble.set_aside(read)
 
     def read_busy_again(self, known: set[Boot]) -> set[Boot]:
-        """Read busy domains again until their jobs are over; those that stay busy.
+        """Read busy domains again until their jobs are over. Return those that stay busy.
 
-        known: boots that were busy for all of the last cycle. Raises NoAnswerError.
+        known: boots that were busy for the whole previous cycle. Raises NoAnswerError.
         """
         for seconds in BUSY_PAUSES:
             busy = [r for r in self.findings.busy if r.boot not in known]
@@ -86,7 +87,7 @@ class Cycle:
             self.read(busy)
         busy = self.findings.busy
         if busy:
-            # Another client's call may be stuck at them.
+            # Another client's call may be stuck at these domains.
             self.examine(busy)
         return {record.boot for record in busy}
 
@@ -99,17 +100,20 @@ class Cycle:
             self.read(self.findings.unasked)
 
     def _is_in_time(self, read: Read) -> bool:
-        """Wait for a read that has just begun, until it is late or the pass is over."""
+        """Wait for a read that has just started, until it is late or the pass is over."""
         self.findings.begun[read] = self.clock.monotonic()
         late = self.pace.late_after(len(read.records))
         return read.wait(min(late, self.clock.seconds_left))
 
     def _next_group(self, todo: list[Record]) -> list[Record]:
-        """As many as the pace allows. Proven and unproven guests are not asked together."""
+        """Return the next domains, as many as the pace allows.
+
+        Proven and unproven guests are not asked together.
+        """
         proven = self.trouble.is_proven
         first = proven(todo[0])
-        alike = itertools.takewhile(lambda record: proven(record) is first, todo)
-        return list(itertools.islice(alike, self.pace.group))
+        group = itertools.takewhile(lambda record: proven(record) is first, todo)
+        return list(itertools.islice(group, self.pace.group))
 
     def _in_order(self, records: Iterable[Record]) -> list[Record]:
         wanted = [
@@ -120,16 +124,19 @@ class Cycle:
         return sorted(wanted, key=self.trouble.last_answer)
 
     def _park(self, read: Read) -> list[Record]:
-        """Let a late read go on beside the others. Return the records that can be asked again."""
+        """Let a late read continue beside the others.
+
+        Returns the records that can be asked again.
+        """
         self.pace.ask_one()
-        # Guests that were read in this pass have proved that they answer.
+        # Guests that were read in this pass have answered.
         self.trouble.park(read, self.clock.taken, self.clock.daemon_seconds)
         self._note_answered(read)
         self.examine([r for r in self.findings.records if not r.is_read])
         return [r for r in read.records if not self.trouble.waits_for(r.boot)]
 
     def _note_answered(self, read: Read) -> None:
-        """Note who answered before the guests that a late read waits for."""
+        """Note the guests that answered before those that a late read waits for."""
         awaited = self.trouble.parked[read]
         for boots in read.asked:
             if awaited.intersection(boots):

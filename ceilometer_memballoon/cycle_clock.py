@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The time of one pass over the guests of a host, and how much of it is left."""
+"""The time limits of one pass over the guests of a host."""
 
 import dataclasses
 import time
@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 @dataclasses.dataclass(frozen=True)
 class CycleClock:
-    """When a pass began and when it ends, in monotonic seconds.
+    """The start and the end of a pass in monotonic seconds.
 
-    taken: when it began. end: when no guest is waited for any more. last: when libvirtd is
-    not either. longest_question: seconds that libvirtd may take for what it answers alone.
+    taken: When the pass started.
+    end: When the pass stops waiting for guests.
+    last: When the pass also stops waiting for libvirtd.
+    longest_question: Seconds that libvirtd may take for a question without a guest.
     """
 
     taken: float
@@ -27,5 +29,5 @@ class CycleClock:
 
     @property
     def daemon_seconds(self) -> float:
-        """How many seconds libvirtd may take now for what it answers alone."""
+        """Return how many seconds libvirtd may take now for a question without a guest."""
         return max(min(self.longest_question, self.last - self.monotonic()), 0)

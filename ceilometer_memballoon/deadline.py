@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run blocking calls and wait for each no longer than its deadline."""
+"""Run blocking calls, and wait for each no longer than its deadline."""
 
 import dataclasses
 import threading
@@ -21,14 +21,14 @@ TOO_MANY = "{} calls to libvirt have not returned, so nothing more is asked"
 
 
 class Calls:
-    """The blocking calls of one kind, limited in number.
+    """The blocking calls of one kind, with a limit on their number.
 
-    stopped: no further call is made, and none is waited for. under_way: the calls that
-    have not returned, guarded by lock.
+    stopped: No further call is made or waited for.
+    under_way: The calls that have not returned. The lock guards them.
     """
 
     def __init__(self, most: int) -> None:
-        """most: how many calls may be under way at once, including those that are stuck."""
+        """most: the largest number of calls at the same time, including stuck ones."""
         self.lock = threading.Lock()
         self.stopped = False
         self._most = most
@@ -36,12 +36,12 @@ class Calls:
 
     @property
     def stuck(self) -> int:
-        """How many calls were left and have not returned."""
+        """The number of calls that were left and have not returned."""
         with self.lock:
             return sum(call.left and not call.returned for call in self.under_way)
 
     def stop(self) -> None:
-        """Make no further call and wait for none."""
+        """Make no further call, and stop waiting for calls."""
         with self.lock:
             self.stopped = True
             under_way = list(self.under_way)
@@ -51,7 +51,7 @@ class Calls:
     def start(
         self, function: Callable[[], T], late: Callable[[T | None], None] = lambda result: None
     ) -> Call[T]:
-        """Begin a call. Raises NoAnswerError if that is not possible.
+        """Start a call. Raises NoAnswerError if that is not possible.
 
         late: called with the result of a call that returns after it was left.
         """
@@ -63,7 +63,7 @@ class Calls:
                 raise TooManyStuckCallsError(TOO_MANY.format(len(self.under_way)))
             self.under_way.add(call)
         try:
-            # A daemon thread, because an executor's threads are joined at exit.
+            # Use a daemon thread, because the interpreter joins an executor's threads at exit.
             threading.Thread(target=call.run, daemon=True).start()
         except RuntimeError as error:
             with self.lock:
@@ -77,9 +77,9 @@ class Calls:
         seconds: float,
         late: Callable[[T | None], None] = lambda result: None,
     ) -> T:
-        """Return or raise what the function does within this many seconds.
+        """Run the function with a deadline in seconds. Return or raise its result.
 
-        Raises DeadlineError past them, and as start().
+        Raises DeadlineError after the deadline, and the errors of start().
         """
         call = self.start(function, late)
         try:
@@ -95,19 +95,20 @@ class Calls:
 class CallKinds:
     """The calls of one process, by what they wait for.
 
-    daemon: libvirtd alone answers. guests: a QEMU process may have to answer as well.
+    daemon: Calls that libvirtd answers alone.
+    guests: Calls that a QEMU process may also have to answer.
     """
 
     daemon: Calls
     guests: Calls
 
     def stop(self) -> None:
-        """Make no further call and wait for none."""
+        """Make no further call, and stop waiting for calls."""
         self.daemon.stop()
         self.guests.stop()
 
 
 def countdown(seconds: float) -> Callable[[], float]:
-    """A function that says how many of these seconds are left, zero at the least."""
+    """Return a function that returns how many of these seconds are left, at least zero."""
     end = time.monotonic() + seconds
     return lambda: max(end - time.monotonic(), 0)

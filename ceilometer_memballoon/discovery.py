@@ -20,16 +20,16 @@ LOG = log.getLogger(__name__)
 
 #: The name of this discovery in polling.yaml.
 NAME = "memballoon_instances"
-#: The method that it takes over. The others ask Nova, not libvirt.
+#: The method that this discovery replaces. The other methods ask Nova and not libvirt.
 METHOD = "libvirt_metadata"
 
-#: What the log's messages may be about, besides instances.
+#: Subjects of log messages, besides instances.
 LIBVIRT = "libvirt"
 
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """An instance as it was discovered, and what it was made from."""
+    """A discovered instance, and the domain's data from which it was made."""
 
     record: Record
     xml: LiveXml
@@ -39,10 +39,10 @@ class Listed:
 class Discovery(InstanceDiscovery):  # type: ignore[misc]
     """Lists the same instances as Ceilometer's discovery, with the same attributes.
 
-    Ceilometer's own code makes an instance from each domain's XML. It does so once, and
-    again when the domain or its XML has changed. A domain that cannot be asked now keeps
-    the attributes that it had. If libvirt gives no answer, the list is the last one,
-    because pollsters that get no instances take all their values from the exporter.
+    Ceilometer's own code makes an instance from a domain's XML. This happens once, and again
+    when the domain or its XML has changed. A domain that cannot be asked keeps its attributes.
+    If libvirt gives no answer, the previous list is used, because pollsters that get no
+    instances remove all their values from the exporter.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
@@ -55,11 +55,11 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
 
     @property
     def connection(self) -> ListedDomain | None:
-        """What answers Ceilometer's code in place of a connection."""
+        """The stand-in for the connection that Ceilometer's code uses."""
         return self._domain
 
     def discover(self, manager: Any, param: Any = None) -> list[Any]:
-        """List the instances. Raises nothing if the method is libvirt_metadata."""
+        """Return the instances. Raises nothing if the method is libvirt_metadata."""
         if self.method != METHOD:
             return list(super().discover(manager, param))
         # Polling tasks of different intervals run in parallel.
@@ -83,8 +83,8 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
             try:
                 one = self._list(manager, record, xml, before)
             except Exception as error:
-                # Of broken metadata, or of a Nova that does not answer where Ceilometer
-                # asks it. One instance's loss is not the others'.
+                # The metadata are broken, or Nova does not answer Ceilometer's question. Other
+                # instances are not affected.
                 self._problems.log(
                     record.uuid, logging.WARNING, "Instance %s cannot be discovered: %s",
                     record.uuid, repr(error),
@@ -98,7 +98,7 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
     def _list(
         self, manager: Any, record: Record, xml: LiveXml | None, before: Listed | None
     ) -> Listed | None:
-        """The instance of this domain; None if there is none, or not yet."""
+        """Return the instance of this domain; None if there is none or its XML was not read."""
         xml = xml or (before.xml if before else None)
         if xml is None:
             LOG.debug("Domain %s is not listed: its XML was not read yet", record.uuid)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of disks as virDomainGetBlockInfo defines them, asked only when they may have changed.
+"""Sizes of disks from virDomainGetBlockInfo, asked only when they may have changed.
 
-The bulk statistics cannot replace it: there ``physical`` is what a file occupies, here it
-can be the file's length (qemuDomainGetBlockInfo in libvirt's qemu_driver.c).
+The bulk statistics cannot replace them. There, ``physical`` is the space that a file occupies.
+In virDomainGetBlockInfo it can be the file's length (qemuDomainGetBlockInfo in libvirt's
+qemu_driver.c).
 """
 
 import time
@@ -12,11 +13,11 @@ from ceilometer_memballoon.errors import DomainError, DomainGoneError
 from ceilometer_memballoon.record import Boot, Record
 from ceilometer_memballoon.snapshot_domain import BlockInfo
 
-#: Seconds after which a disk is asked again although its bulk statistics are the same.
+#: Seconds after which a disk is asked again although its bulk statistics have not changed.
 REFRESH_SECONDS = 600.0
-#: Seconds after which a disk that was not asked again is forgotten.
+#: Seconds after which a disk that was not asked is forgotten.
 FORGET_SECONDS = 86400.0
-#: The bulk statistics that change when the sizes do.
+#: The bulk statistics that change when the sizes change.
 SIZES = ("path", "backingIndex", "capacity", "allocation", "physical")
 
 
@@ -34,7 +35,7 @@ class DiskSizes:
         self._kept: dict[str, dict[str, tuple[tuple[Boot, object], float, BlockInfo]]] = {}
 
     def get(self, record: Record, targets: Iterable[str]) -> dict[str, BlockInfo]:
-        """Sizes by target, in bytes; without the disks for which libvirt reports an error.
+        """Return sizes in bytes by target, without disks for which libvirt reports an error.
 
         record: a domain that was just read. Raises NoAnswerError.
         """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the plugin reads from a domain's live XML."""
+"""The facts that the plugin reads from a domain's live XML."""
 
 import dataclasses
 import mmap
@@ -8,17 +8,17 @@ from lxml import etree
 
 from ceilometer_memballoon.errors import DomainError
 
-#: Balloon models whose statistics QEMU can be told to collect.
+#: Balloon models with statistics that QEMU can collect.
 VIRTIO_MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
 #: Namespace of Nova's metadata, without its version.
 NOVA = "http://openstack.org/xmlns/libvirt/nova/"
-#: Launch security whose private memory is QEMU's own and counts in rss. Every other type
-#: (sev-snp, tdx) keeps it in guest_memfd, which the kernel does not account to QEMU.
+#: Types of launch security whose private memory belongs to QEMU and counts in rss. All other types
+#: (sev-snp, tdx) keep it in guest_memfd, which the kernel does not account to QEMU.
 ORDINARY_LAUNCH_SECURITY = ("sev", "s390-pv")
 HUGE_PAGES = "huge pages"
 PRIVATE_MEMORY = "private memory"
 
-#: Characters. libvirt sends no longer string (REMOTE_STRING_MAX in remote_protocol.x).
+#: The longest string that libvirt sends, in characters (REMOTE_STRING_MAX in remote_protocol.x).
 LONGEST = 4 * 2**20
 
 
@@ -31,17 +31,19 @@ class Balloon:
 
     @property
     def is_virtio(self) -> bool:
-        """Whether there is a device that a guest's driver can report through."""
+        """Whether there is a device through which a guest's driver can report."""
         return self.model in VIRTIO_MODELS
 
 
 @dataclasses.dataclass(frozen=True)
 class DomainFacts:
-    """What one domain's live XML says.
+    """The facts in one domain's live XML.
 
-    balloon: its memballoon. display_name: what its user called the instance, None without
-    Nova's metadata. is_nova: Nova made the domain. rss_excludes: which of the guest's memory
-    the kernel does not account to the QEMU process, in words for people; empty if all counts.
+    balloon: The domain's memballoon.
+    display_name: The instance's name that the user chose; None without Nova's metadata.
+    is_nova: Whether Nova created the domain.
+    rss_excludes: The guest's memory that the kernel does not account to the QEMU process, in
+        words. Empty if there is none.
     """
 
     balloon: Balloon
@@ -51,9 +53,9 @@ class DomainFacts:
 
 
 def parse_domain(xml: str) -> DomainFacts:
-    """Return what a domain's live XML says.
+    """Return the facts in a domain's live XML.
 
-    Raises DomainError for text that is not XML, or that is made to exhaust its reader.
+    Raises DomainError for text that is not XML, or that is built to exhaust the parser.
     """
     domain = parse(xml)
     instance = _nova_instance(domain)
@@ -67,7 +69,7 @@ def parse_domain(xml: str) -> DomainFacts:
 
 
 def parse_balloon(xml: str) -> Balloon:
-    """Return the memballoon; model 'none' where there is none. Raises as parse_domain."""
+    """Return the memballoon. Its model is 'none' if there is no device. Raises as parse_domain."""
     return parse_domain(xml).balloon
 
 
@@ -110,24 +112,24 @@ def _has_huge_pages(domain: etree._Element) -> bool:
         return True
     if any(_is_huge(page.get("size"), page.get("unit")) for page in pages):
         return True
-    # Plugged memory has pages of its own.
+    # Plugged memory has its own page size.
     plugged = domain.iterfind("./devices/memory/source/pagesize")
     return any(_is_huge(size.text, size.get("unit")) for size in plugged)
 
 
 def _is_huge(size: str | None, unit: str | None) -> bool:
-    """Return whether that is not the host's ordinary page, which libvirt accepts here, too."""
+    """Return whether the size is not the host's ordinary page size, which libvirt also accepts."""
     return (size, unit) != (str(mmap.PAGESIZE // 1024), "KiB")
 
 
 def parse(xml: str) -> etree._Element:
-    """Parse XML that carries what users wrote. Raises DomainError."""
-    # Not every libxml2 refuses what is too long.
+    """Parse XML that contains text from users. Raises DomainError."""
+    # Not every libxml2 refuses text that is too long.
     if len(xml) > LONGEST:
-        raise DomainError(f"not XML of libvirt's: {len(xml)} characters")
-    # The XML carries text that users wrote (names, metadata): no entities, no network.
+        raise DomainError(f"not valid domain XML: {len(xml)} characters")
+    # Users wrote some of the text (names, metadata). So resolve no entities and use no network.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
         return etree.fromstring(xml.encode(), parser)
     except etree.XMLSyntaxError as error:
-        raise DomainError(f"not XML: {error}") from error
+        raise DomainError(f"not valid domain XML: {error}") from error

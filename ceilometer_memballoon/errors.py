@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin's exceptions. Each message is one line that a log or a terminal can show."""
+"""The plugin's exceptions. Each message is one line for a log or a terminal."""
 
 
 class MemballoonError(Exception):
@@ -11,7 +11,7 @@ class NoAnswerError(MemballoonError):
 
 
 class DeadlineError(NoAnswerError):
-    """A call did not return in time. Its thread goes on waiting for it."""
+    """A call did not return in time. Its thread still waits for it."""
 
 
 class TooManyStuckCallsError(NoAnswerError):
@@ -19,27 +19,27 @@ class TooManyStuckCallsError(NoAnswerError):
 
 
 class StoppedError(DeadlineError):
-    """The process is ending and waits for no call any more."""
+    """The process is ending and waits for no further call."""
 
 
 class UnreachableError(NoAnswerError):
-    """No connection to libvirt can be opened, or the open one broke."""
+    """A connection to libvirt cannot be opened, or the open one broke."""
 
 
 class WriteRefusedError(MemballoonError):
-    """libvirt denies this process the right to write."""
+    """libvirt does not allow this process to write."""
 
 
 class DomainGoneError(MemballoonError):
-    """The domain does not run on this host any more."""
+    """The domain no longer runs on this host."""
 
 
 class DomainError(MemballoonError):
-    """libvirt failed at this one domain."""
+    """libvirt failed for this one domain."""
 
 
 class CommandError(MemballoonError):
-    """The command cannot do what it was asked. The message names the remedy."""
+    """The command cannot do what it was asked to do. The message names the remedy."""
 
 
 class ConfigurationError(CommandError):
@@ -47,12 +47,12 @@ class ConfigurationError(CommandError):
 
 
 class FileError(MemballoonError):
-    """A file of Ceilometer's cannot be used. The message names the file and the fault."""
+    """One of Ceilometer's files cannot be used. The message names the file and the fault."""
 
 
-class NotAskedForError(MemballoonError):
-    """polling.yaml does not name this pollster, so the agent is not to load it."""
+class NotSelectedError(MemballoonError):
+    """polling.yaml does not name this pollster, so the agent must not load it."""
 
 
 class NotCheckedError(MemballoonError):
-    """A check needs what another check has failed to find out."""
+    """A check needs a value that another check could not find."""

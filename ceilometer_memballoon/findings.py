@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one pass over the guests of a host has found so far."""
+"""The results of one pass over the guests of a host so far."""
 
 import dataclasses
 import logging
@@ -16,10 +16,11 @@ from ceilometer_memballoon.trouble import Trouble
 
 @dataclasses.dataclass
 class Findings:
-    """The records of one pass, and the reads that it has begun.
+    """The records of one pass, and the reads that it has started.
 
-    pace, trouble, problems: what the reader remembers from one pass to the next. found:
-    the records so far. begun: when each read began, in monotonic seconds.
+    pace, trouble, problems: What the reader remembers from one pass to the next.
+    found: The records so far.
+    begun: When each read started, in monotonic seconds.
     """
 
     pace: Pace
@@ -36,7 +37,7 @@ class Findings:
 
     @property
     def unasked(self) -> list[Record]:
-        """The domains that were not asked, without those that a late read waits for."""
+        """Return the domains that were not asked, without those that a late read waits for."""
         return [
             record
             for record in self.records
@@ -45,11 +46,11 @@ class Findings:
 
     @property
     def busy(self) -> list[Record]:
-        """The domains whose job somebody else holds."""
+        """Return the domains that another job holds."""
         return [record for record in self.records if record.outcome is Outcome.BUSY]
 
     def keep(self, read: Read) -> list[Record]:
-        """Keep what the read has found. Returns the records that have to be read alone.
+        """Keep the results of the read. Return the records that have to be read alone.
 
         Raises NoAnswerError.
         """
@@ -72,13 +73,13 @@ class Findings:
         return []
 
     def mark_hung(self, boots: Iterable[Boot]) -> None:
-        """Mark those of the domains that were not read as not responding."""
+        """Mark the domains among these that were not read as not responding."""
         for boot in boots:
             if boot in self.found and not self.found[boot].is_read:
-                self.found[boot] = self.found[boot].came_to(Outcome.NOT_RESPONDING)
+                self.found[boot] = self.found[boot].with_outcome(Outcome.NOT_RESPONDING)
 
     def _keep(self, record: Record, known: Record | None, now: float) -> None:
-        # A late read can find a domain busy that was read in the meantime.
+        # A late read can find a domain busy that another read has read in the meantime.
         is_worse = known is not None and known.is_read and not record.is_read
         self.found[record.boot] = known if known is not None and is_worse else record
         if record.is_read:
@@ -86,7 +87,7 @@ class Findings:
             self.problems.clear(record.boot)
 
     def _fail(self, record: Record, error: DomainError) -> None:
-        self.found[record.boot] = record.came_to(Outcome.FAILED)
+        self.found[record.boot] = record.with_outcome(Outcome.FAILED)
         self.problems.log(
             record.boot, logging.WARNING, "Instance %s cannot be read: %s", record.uuid, error
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for guests that were just enabled to report."""
+"""Wait for the first report of guests that were just enabled."""
 
 import time
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from ceilometer_memballoon.judge import Judge
 from ceilometer_memballoon.reader import Reader
 from ceilometer_memballoon.record import Record
 
-#: A guest usually answers within milliseconds of being enabled. It is read again up to
-#: this many times, this many seconds apart.
+#: A guest usually answers within milliseconds of being enabled. It is read again up to this many
+#: times, this many seconds apart.
 ENABLED_TRIES = 10
 ENABLED_PAUSE = 0.1
-#: Seconds that this takes at most, if libvirt answers at once.
+#: The longest duration in seconds if libvirt answers at once.
 ENABLED_SECONDS = ENABLED_TRIES * ENABLED_PAUSE
 
 
@@ -33,9 +33,11 @@ class FirstReport:
         self._pause = pause
 
     def wait(self, records: dict[str, Record], waiting: set[str], end: float) -> None:
-        """Replace the records of the guests that wait, until they report or time is up.
+        """Replace the records of the waiting guests until they report or the time is up.
 
-        records: by uuid. waiting: uuids. end: in monotonic seconds.
+        records: Records by UUID.
+        waiting: UUIDs.
+        end: In monotonic seconds.
         """
         end = min(end, self._monotonic() + ENABLED_SECONDS)
         while waiting and self._monotonic() < end:

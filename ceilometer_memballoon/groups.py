@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of libvirt's statistics groups answer which question about a domain."""
+"""The groups of libvirt's statistics that answer each question about a domain."""
 
 import enum
 
@@ -7,9 +7,9 @@ from ceilometer_memballoon.binding import libvirt
 
 
 class Question(enum.Enum):
-    """What a pollster, or the discovery, wants to know of a domain."""
+    """A question of a pollster or of the discovery about a domain."""
 
-    MEMORY = enum.auto()  #: our memory meters
+    MEMORY = enum.auto()  #: the plugin's memory meters
     DISCOVERY = enum.auto()  #: which domains can be asked for their XML
     INSTANCE = enum.auto()  #: Ceilometer's inspect_instance
     PERF = enum.auto()  #: the perf events in Ceilometer's inspect_instance
@@ -23,7 +23,7 @@ class Question(enum.Enum):
         return int(BASE | GROUPS[self])
 
 
-#: Every read has these: a record without balloon.rss is that of a busy domain.
+#: Groups of every read. A record without balloon.rss means that the domain is busy.
 BASE = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BALLOON
 GROUPS = {
     Question.MEMORY: 0,
@@ -34,5 +34,5 @@ GROUPS = {
     Question.DISKS: libvirt.VIR_DOMAIN_STATS_BLOCK,
     Question.DISK_INFO: libvirt.VIR_DOMAIN_STATS_BLOCK,
 }
-#: What is read of domains that are shut off. BLOCK would open their files.
+#: Groups that are read of domains that are shut off. BLOCK would open their files.
 STOPPED_GROUPS = BASE | libvirt.VIR_DOMAIN_STATS_VCPU

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The libvirt of one host: the questions that the plugin asks it."""
+"""The libvirt of one host, and the questions that the plugin asks it."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -20,20 +20,20 @@ from ceilometer_memballoon.writer import Writer
 
 T = TypeVar("T")
 
-#: Calls under way at once that libvirtd alone answers: enough for a list, a question
-#: about monitors, a new connection and the closing of an old one.
+#: Calls at the same time that libvirtd answers alone. This suffices for a list, a question about
+#: monitors, a new connection and the closing of an old one.
 MOST_DAEMON_CALLS = 4
 
 
 class Host:
-    """The libvirt that Ceilometer's options name. It is connected when first asked.
+    """The libvirt of Ceilometer's options. It is connected at the first question.
 
-    Every method that asks raises NoAnswerError. The parameter ``seconds`` is how long
-    the answer may take.
+    Every method that asks libvirt raises NoAnswerError. The parameter ``seconds`` is the longest
+    time to wait for the answer.
     """
 
     def __init__(self, uri: str, timeout: float, most_stuck: int = 4) -> None:
-        """uri: libvirt's; timeout: seconds for closing; most_stuck: calls to guests at once."""
+        """uri: libvirt's URI. timeout: seconds for closing. most_stuck: calls to guests at once."""
         self._uri = uri
         self._timeout = timeout
         self._places = max(most_stuck - 1, 1)
@@ -49,7 +49,7 @@ class Host:
 
     @property
     def has_spare_place(self) -> bool:
-        """Whether a call may get stuck at a guest and leave a place for one more."""
+        """Whether one more call to a guest may get stuck without using the last free call."""
         return self.stuck_calls < self._places
 
     @property
@@ -66,22 +66,23 @@ class Host:
         self._connection.close(self._timeout)
 
     def list_domains(self, seconds: float) -> list[Record]:
-        """All running domains with their states. No QEMU is asked."""
+        """Return all running domains with their states. No QEMU process is asked."""
         return self._connection.list_domains(seconds)
 
     def list_all(self, seconds: float) -> list[Record]:
-        """All domains with their states, also those that are shut off. No QEMU is asked."""
+        """Return all domains with their states, also shut-off ones. No QEMU process is asked."""
         found = self._connection.ask(lambda raw: answers.list_domains(raw, answers.ALL), seconds)
         return [record for record, _ in found]
 
     def read_stopped(self, groups: int, seconds: float) -> list[Record]:
-        """The domains that are shut off. groups: VIR_DOMAIN_STATS_* flags without BLOCK."""
+        """Return the domains that are shut off. groups: VIR_DOMAIN_STATS_* flags without BLOCK."""
         return self._connection.ask(lambda raw: answers.read_stopped(raw, groups), seconds)
 
     def start_read(self, records: list[Record], groups: int, seconds: float) -> Read:
-        """Begin to read these domains' statistics. No read waits for a job.
+        """Start to read these domains' statistics. The read waits for no job.
 
-        groups: libvirt's VIR_DOMAIN_STATS_* flags. seconds: for opening a connection.
+        groups: VIR_DOMAIN_STATS_* flags.
+        seconds: The longest time for opening a connection.
         """
         connection, listed = self._connection.listed(records, seconds)
         domains = [domain for _, domain in listed]
@@ -90,32 +91,33 @@ class Host:
         return Read(records, asked, call, connection)
 
     def monitors(self, records: Iterable[Record], seconds: float) -> dict[Boot, Monitor]:
-        """What holds each of these domains. Takes no job and asks no QEMU.
+        """Return what holds each of these domains. Takes no job and asks no QEMU process.
 
-        A domain is left out if libvirt did not come to it in time.
+        Domains that libvirt did not answer for in time are left out.
         """
         return self._connection.ask_each(records, answers.monitors, seconds)
 
     def nova_metadata(self, records: Iterable[Record], seconds: float) -> dict[Boot, str]:
-        """Nova's part of each domain's XML. Takes no job and asks no QEMU.
+        """Return Nova's metadata of each domain. Takes no job and asks no QEMU process.
 
-        A domain is left out if it has no metadata of Nova's, or as in monitors().
+        Domains without Nova's metadata are left out, and those that libvirt did not answer for
+        in time.
         """
         return self._connection.ask_each(records, answers.nova_metadata, seconds)
 
     def live_xml(self, record: Record, seconds: float) -> str:
-        """The domain's live XML. Ask it only of a domain that was just read.
+        """Return the domain's live XML. Call it only for a domain that was just read.
 
         This method and has_job() also raise DomainGoneError and DomainError.
         """
         return self._ask_domain(record, lambda domain: str(domain.XMLDesc(0)), seconds)
 
     def block_info(self, record: Record, target: str, seconds: float) -> tuple[int, int, int]:
-        """Capacity, allocation and physical size of a disk in bytes. As live_xml()."""
+        """Return a disk's capacity, allocation and physical size in bytes. Raises as live_xml()."""
         return self._ask_domain(record, lambda domain: tuple(domain.blockInfo(target)), seconds)
 
     def has_job(self, record: Record, seconds: float) -> bool:
-        """Whether a long job (migration, save, dump, backup) is under way."""
+        """Return whether a long job (migration, save, dump, backup) is running."""
         return self._ask_domain(record, answers.has_job, seconds)
 
     @contextlib.contextmanager
@@ -135,12 +137,12 @@ class Host:
             connection = self._connection.get(left())
             return connection.ask_domain(record.uuid, record.id, question, left())
         except WriteRefusedError as error:
-            # Access control can keep one domain from being read.
+            # Access control can deny the read of a single domain.
             raise DomainError(str(error)) from error
 
 
 def from_conf(conf: cfg.ConfigOpts) -> Host:
-    """The host that Ceilometer's libvirt_uri and libvirt_type name."""
+    """Return the host of Ceilometer's options libvirt_uri and libvirt_type."""
     uri = conf.libvirt_uri or libvirt_utils.LIBVIRT_PER_TYPE_URIS.get(
         conf.libvirt_type, "qemu:///system"
     )

@@ -20,24 +20,24 @@ from ceilometer_memballoon.record import Record
 from ceilometer_memballoon.snapshot_domain import SnapshotDomain
 from ceilometer_memballoon.stock_inspector import StockInspector
 
-#: What the log's messages may be about.
+#: Subjects of log messages.
 LIBVIRT = "libvirt"
 
-#: A statistic that a device has if its counters are there, and one that a disk has if there
-#: is something in it.
+#: A statistic that a device has if its counters are there, and one that a disk has if it is not
+#: empty.
 COUNTERS = {"block": "rd.times", "net": "tx.drop"}
 SIZE = "capacity"
 
-#: The attributes of InstanceStats that come from libvirt's info, and their bulk names.
+#: The attributes of InstanceStats from libvirt's info, and their names in bulk statistics.
 PROCESSOR_FIELDS = {"cpu_number": "vcpu.current", "cpu_time": "cpu.time"}
 
 
 class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
     """Has the methods of Ceilometer's inspector that its pollsters call.
 
-    Each answer is made by Ceilometer's own inspector from a snapshot. A guest that could
-    not be read raises InstanceNotFoundException, which its pollsters log at DEBUG. Nothing
-    here asks libvirt without a deadline, and construction does not ask it at all.
+    Ceilometer's own inspector makes each answer from a snapshot. A guest that could not be read
+    raises InstanceNotFoundException, which the pollsters log at DEBUG. No method asks libvirt
+    without a deadline, and the constructor does not ask it at all.
     """
 
     def __init__(self, conf: cfg.ConfigOpts, node: Node) -> None:
@@ -45,35 +45,35 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         self._node = node
         self._sizes = DiskSizes(node.block_info)
         self._problems = ProblemLog()
-        # The last counters of each interface, from which its deltas are made.
+        # The last counters of each interface, for its deltas.
         self._deltas: dict[str, Any] = {}
 
     def inspect_instance(self, instance: Any, duration: Any = None) -> ReadStats:
-        """State, processors and memory; without those that are not known."""
+        """Return state, processors and memory, without values that are not known."""
         record = self._record(Question.INSTANCE, instance)
         domain = SnapshotDomain(record, self._node.memory(record))
         stats = self._stock(domain).inspect_instance(instance, duration)
         if record.is_active:
-            # libvirt's info has no place for a missing number, and a 0 would look like one.
+            # libvirt's info cannot express a missing number, and a 0 would look like a value.
             for name in PROCESSOR_FIELDS.keys() - _known(record):
                 setattr(stats, name, None)
-        # Four pollsters may ask for perf events, and the read is one.
+        # Four pollsters may ask for perf events, and one read serves all.
         return ReadStats(stats, functools.cache(lambda: self._perf(instance)))
 
     def inspect_vnics(self, instance: Any, duration: Any) -> Iterator[Any]:
-        """Counters of each interface that has a device on the host."""
+        """Yield the counters of each interface that has a device on the host."""
         record = self._record(Question.VNICS, instance, stopped=False)
         domain = SnapshotDomain(record, {}, self._devices(record, "net", COUNTERS["net"]))
         yield from self._stock(domain).inspect_vnics(instance, duration)
 
     def inspect_disks(self, instance: Any, duration: Any) -> Iterator[Any]:
-        """Counters of each disk that has a source."""
+        """Yield the counters of each disk that has a source."""
         record = self._record(Question.DISKS, instance, stopped=False)
         domain = SnapshotDomain(record, {}, self._devices(record, "block", COUNTERS["block"]))
         yield from self._stock(domain).inspect_disks(instance, duration)
 
     def inspect_disk_info(self, instance: Any, duration: Any) -> Iterator[Any]:
-        """Sizes of each disk that has a source."""
+        """Yield the sizes of each disk that has a source."""
         record = self._record(Question.DISK_INFO, instance)
         devices = self._devices(record, "block", SIZE)
         try:
@@ -88,7 +88,7 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         return StockInspector(self.conf, domain, self._deltas)
 
     def _record(self, question: Question, instance: Any, *, stopped: bool = True) -> Record:
-        """The instance's record, complete. stopped: also that of a domain that is shut off."""
+        """Return the instance's complete record. stopped: whether a shut-off domain counts."""
         try:
             record = self._node.record(question, instance.id, stopped=stopped)
         except NoAnswerError as error:
@@ -104,7 +104,7 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         return record
 
     def _devices(self, record: Record, group: str, statistic: str) -> list[Device]:
-        """Those disks or interfaces of which the record has that statistic."""
+        """Return the disks or interfaces of which the record has that statistic."""
         try:
             xml = self._node.live_xml(record, group)
         except NoAnswerError as error:
@@ -117,16 +117,16 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         return [one for one in xml.devices[group] if one.target in names] if xml else []
 
     def _perf(self, instance: Any) -> dict[str, int | None]:
-        """The counters of perf events; None where the domain does not count them."""
+        """Return the counters of perf events; None where the domain does not count them."""
         fields = self._record(Question.PERF, instance, stopped=False).fields
         return {name: fields.get(field) for name, field in PERF_FIELDS.items()}
 
 
 def _known(record: Record) -> set[str]:
-    """The attributes of PROCESSOR_FIELDS whose fields the record has."""
+    """Return the attributes of PROCESSOR_FIELDS whose fields the record has."""
     return {name for name, field in PROCESSOR_FIELDS.items() if field in record.fields}
 
 
 def unread(uuid: str, reason: str) -> virt_inspector.InstanceNotFoundException:
-    """The error that Ceilometer's pollsters log at DEBUG."""
+    """Return the error that Ceilometer's pollsters log at DEBUG."""
     return virt_inspector.InstanceNotFoundException(f"instance {uuid} was not read: {reason}")

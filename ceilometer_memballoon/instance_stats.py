@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ceilometer's statistics of an instance, with those missing that were not read."""
+"""Ceilometer's statistics of an instance, without those that were not read."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ceilometer.compute.virt import inspector as virt_inspector
 
-#: The attributes of InstanceStats that come from perf events, and libvirt's names.
+#: The attributes of InstanceStats from perf events, and libvirt's names.
 PERF_FIELDS = {
     "cpu_cycles": "perf.cpu_cycles",
     "instructions": "perf.instructions",
@@ -16,10 +16,10 @@ PERF_FIELDS = {
 
 
 class ReadStats(virt_inspector.InstanceStats):  # type: ignore[misc]
-    """Statistics of an instance. One that is missing raises InstanceNotFoundException.
+    """Statistics of an instance. A missing one raises InstanceNotFoundException.
 
-    Ceilometer's pollsters log that at DEBUG, and a None as a warning in every cycle. Perf
-    events are read when they are asked for.
+    Ceilometer's pollsters log this error at DEBUG. They would log a None as a warning in every
+    cycle. Perf events are read on demand.
     """
 
     def __init__(self, stats: Any, perf: Callable[[], Mapping[str, Any]]) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find the stock pollsters that can stop this plugin's, because they share a polling task.
+"""Find the stock pollsters that can stop this plugin's pollsters in a shared polling task.
 
-Ceilometer runs one task for each interval, whatever the source, and one pollster after
-the other. Its own libvirt pollsters ask libvirt without a deadline. So one hung QEMU
-process stops every pollster of that interval, unless the plugin serves them.
+Ceilometer runs one task for each interval, for all sources, and one pollster after the other.
+Its own libvirt pollsters ask libvirt without a deadline. So one hung QEMU process stops every
+pollster of that interval, unless the plugin serves them.
 """
 
 import functools
@@ -17,7 +17,7 @@ from oslo_log import log
 
 from ceilometer_memballoon import serving
 from ceilometer_memballoon.meters import METERS
-from ceilometer_memballoon.polling_file import asks_for
+from ceilometer_memballoon.polling_file import selects_by_name
 
 LOG = log.getLogger(__name__)
 
@@ -31,7 +31,7 @@ REMEDY = (
 
 
 def stock_libvirt_pollsters() -> set[str]:
-    """Names of the installed Ceilometer's pollsters that ask libvirt."""
+    """Return names of the installed Ceilometer's pollsters that ask libvirt."""
     points = importlib.metadata.entry_points(group=GROUP)
     return {
         point.name
@@ -41,12 +41,12 @@ def stock_libvirt_pollsters() -> set[str]:
 
 
 def at_the_same_interval(sources: Iterable[PollingSource]) -> dict[int, list[str]]:
-    """The stock libvirt pollsters by each interval, in seconds, that one of ours has as well."""
+    """Return the stock libvirt pollsters at each interval of the plugin's, in seconds."""
     every = list(sources)
     ours = {
         source.get_interval()
         for source in every
-        if any(asks_for(source, pollster) for pollster in METERS)
+        if any(selects_by_name(source, pollster) for pollster in METERS)
     }
     found: dict[int, set[str]] = {}
     stock = stock_libvirt_pollsters()
@@ -58,16 +58,17 @@ def at_the_same_interval(sources: Iterable[PollingSource]) -> dict[int, list[str
 
 
 def describe(found: dict[int, list[str]]) -> str:
-    """One sentence on what at_the_same_interval() has found."""
-    parts = [f"{', '.join(names)} each {interval} s" for interval, names in found.items()]
+    """Return one sentence about the result of at_the_same_interval()."""
+    parts = [f"{', '.join(names)} every {interval} s" for interval, names in found.items()]
     return (
-        "Pollsters of Ceilometer that ask libvirt without a deadline have an interval of the "
-        f"memory pollsters: {'; '.join(parts)}. One hung QEMU process stops them all. {REMEDY}"
+        "These pollsters of Ceilometer ask libvirt without a deadline and have the same interval "
+        f"as memory pollsters: {'; '.join(parts)}. One hung QEMU process stops all of them. "
+        f"{REMEDY}"
     )
 
 
 def warn(manager: Any) -> None:
-    """Warn once of stock pollsters that can stop ours.
+    """Warn once of stock pollsters that can stop the plugin's pollsters.
 
     manager: the agent's ceilometer.polling.manager.AgentManager.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judge a domain by what was read of it and by what is remembered of it."""
+"""Judge a domain by its statistics and its history."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from ceilometer_memballoon.reading import Circumstances, Reading, no_reading, ru
 from ceilometer_memballoon.reasons import Reason
 from ceilometer_memballoon.record import Outcome, Record
 
-#: Why a domain that was not read has no reading.
+#: The reason for each outcome of a domain that was not read.
 UNREAD = {
     Outcome.BUSY: Reason.BUSY,
     Outcome.NOT_RESPONDING: Reason.NOT_RESPONDING,
@@ -21,7 +21,7 @@ UNREAD = {
 
 
 class Judge:
-    """Makes readings of records. It knows each domain's period and history."""
+    """Makes readings from records. It knows each domain's period and history."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Judge:
         history: History,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """clock: seconds since the epoch, as the host's QEMU processes see them."""
+        """clock: returns the seconds since the epoch on the host of the QEMU processes."""
         self._periods = periods
         self._history = history
         self._clock = clock
@@ -43,7 +43,7 @@ class Judge:
         self._history.note(records, self._clock())
 
     def reading(self, record: Record) -> Reading:
-        """Return the reading of the record at this moment."""
+        """Return the reading of the record at this time."""
         now = self._clock()
         if not record.is_read:
             return no_reading(UNREAD[record.outcome], self._history.age(record, now))

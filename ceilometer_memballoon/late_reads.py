@@ -9,13 +9,13 @@ from ceilometer_memballoon.pace import Pace
 from ceilometer_memballoon.pending_read import Read
 from ceilometer_memballoon.trouble import Trouble
 
-#: Seconds for which one of several late reads is waited for before the next one is.
+#: Seconds of waiting for one late read before the next one is checked.
 POLL_SECONDS = 0.05
 
 
 @dataclasses.dataclass
 class LateReads:
-    """The parked reads of one pass. Those of earlier passes are left alone."""
+    """The parked reads of one pass. Reads of earlier passes are not touched."""
 
     trouble: Trouble
     pace: Pace
@@ -23,10 +23,10 @@ class LateReads:
     clock: CycleClock
 
     def wait(self) -> bool:
-        """Wait for a late read to return. Return whether one has.
+        """Wait for a late read to return. Return whether one has returned.
 
-        Each one is waited for until its QEMU counts as hung. While guests were not asked
-        because too many reads are late, it is waited for until the pass ends. Raises
+        Each read is waited for until its QEMU process counts as hung. If guests were not asked
+        because too many reads are late, the wait lasts until the pass ends. Raises
         NoAnswerError.
         """
         while self.clock.seconds_left > 0:
@@ -44,7 +44,7 @@ class LateReads:
         return False
 
     def leave(self) -> None:
-        """Wait for no late read any more. Each one closes its own connection in the end."""
+        """Stop waiting for late reads. Each one closes its own connection when it returns."""
         for read in self._parked():
             awaited = self.trouble.parked[read]
             hangs = self.clock.monotonic() >= self._hung_at(read)
@@ -62,7 +62,7 @@ class LateReads:
         return self.findings.begun[read] + self.pace.hung_after
 
     def _take(self, read: Read) -> None:
-        """Keep what a late read has found."""
+        """Keep the results of a late read."""
         del self.trouble.parked[read]
         try:
             self.findings.keep(read)

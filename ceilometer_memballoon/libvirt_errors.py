@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libvirt's errors mean to the plugin."""
+"""Translate libvirt's errors into the plugin's errors."""
 
 from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.errors import (
@@ -16,13 +16,13 @@ REFUSED_CODES = (
     libvirt.VIR_ERR_AUTH_CANCELLED,
     libvirt.VIR_ERR_AUTH_UNAVAILABLE,
 )
-#: Where libvirtError keeps the error number of a failed system call (its err.int1).
+#: The place of the error number of a failed system call in libvirtError (its err.int1).
 ERRNO_PLACE = 7
 EACCES = 13
 
 
 def connecting_failed(error: libvirt.libvirtError) -> MemballoonError:
-    """The plugin's error for a connection that could not be opened."""
+    """Return the plugin's error for a connection that could not be opened."""
     code, details = error.get_error_code(), error.err or ()
     forbidden = code == libvirt.VIR_ERR_SYSTEM_ERROR and details[ERRNO_PLACE] == EACCES
     kind = WriteRefusedError if code in REFUSED_CODES or forbidden else UnreachableError
@@ -30,10 +30,10 @@ def connecting_failed(error: libvirt.libvirtError) -> MemballoonError:
 
 
 def question_failed(error: Exception, *, is_alive: bool) -> MemballoonError:
-    """The plugin's error for a question that failed.
+    """Return the plugin's error for a question that failed.
 
-    error: libvirt's, or one that its binding or the question raised.
-    is_alive: whether the connection that was asked still has its other end.
+    error: The error of libvirt, of its binding or of the question.
+    is_alive: Whether the connection still has its other end.
     """
     if not is_alive:
         return UnreachableError(_one_line(error))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for libvirt that answers Ceilometer's discovery from what was listed.
+"""A stand-in for libvirt that answers Ceilometer's discovery from the last list of domains.
 
-Ceilometer's own code is run on it. No method asks libvirt.
+Ceilometer's own code runs on it. No method asks libvirt.
 """
 
 from lxml import etree
@@ -9,12 +9,12 @@ from lxml import etree
 from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.record import Record
 
-#: The prefix of the namespace of Nova's metadata; a version follows.
+#: The prefix of the namespace of Nova's metadata. A version follows.
 NOVA = "http://openstack.org/xmlns/libvirt/nova/"
 
 
 class ListedDomain:
-    """A domain, and a connection that lists it alone, as Ceilometer's discovery asks them."""
+    """A domain, and a connection with only this domain, for Ceilometer's discovery."""
 
     def __init__(self, record: Record, identity: str) -> None:
         """identity: a domain element with the metadata and the os element."""
@@ -25,31 +25,31 @@ class ListedDomain:
 
     @property
     def is_nova(self) -> bool:
-        """Whether it has Nova metadata."""
+        """Whether the domain has Nova's metadata."""
         return any(_namespace(element).startswith(NOVA) for element in self._metadata)
 
     def listAllDomains(self, flags: int = 0) -> "list[ListedDomain]":  # noqa: N802
-        """List the domain."""
+        """Return the domain."""
         return [self]
 
     def UUIDString(self) -> str:  # noqa: N802
-        """The domain's uuid."""
+        """Return the domain's UUID."""
         return self._record.uuid
 
     def name(self) -> str:
-        """The domain's name."""
+        """Return the domain's name."""
         return self._record.name
 
     def state(self, flags: int = 0) -> list[int]:
-        """The domain's state and its reason."""
+        """Return the domain's state and its reason."""
         return [self._record.state, self._record.state_reason]
 
     def XMLDesc(self, flags: int = 0) -> str:  # noqa: N802
-        """The XML, as far as the discovery needs it."""
+        """Return the parts of the XML that the discovery needs."""
         return self._identity
 
     def metadata(self, kind: int, uri: str, flags: int = 0) -> str:
-        """The element of that namespace, which its elements lose, as libvirt returns it."""
+        """Return the metadata of that namespace without namespace, as libvirt does."""
         for element in self._metadata:
             if _namespace(element) == uri:
                 for part in element.iter(f"{{{uri}}}*"):

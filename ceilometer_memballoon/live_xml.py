@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a domain's live XML that Ceilometer reads, and the devices that they describe."""
+"""The parts of a domain's live XML that Ceilometer reads, and their devices."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,10 @@ from ceilometer_memballoon.domain_xml import parse
 #: The elements of a device that Ceilometer reads, by the path of the device.
 DEVICES = {"block": "./devices/disk", "net": "./devices/interface"}
 
-#: The fields by which a change of a device shows in libvirt's bulk statistics.
+#: The fields of libvirt's bulk statistics that show a change of a device.
 MARKS = {"block": ("name", "path", "backingIndex"), "net": ("name",)}
 
-#: A set of devices as bulk statistics show it.
+#: A set of devices, as bulk statistics show it.
 Marks = tuple[tuple[object, ...], ...]
 
 
@@ -29,12 +29,13 @@ class Device:
 
 @dataclasses.dataclass(frozen=True)
 class LiveXml:
-    """What the live XML of one boot of one domain said.
+    """Parts of the live XML of one boot of one domain.
 
-    identity: a domain element with the metadata and the os element alone. devices: by
-    group of statistics, "block" and "net". marks: the devices as the statistics
-    showed them just before the XML was read; without a group that was not read. taken:
-    when the XML was read, in seconds of the monotonic clock.
+    identity: A domain element with only the metadata and the os element.
+    devices: Devices by group of statistics, "block" and "net".
+    marks: The devices as the statistics showed them just before the XML was read. Groups that were
+        not read are missing.
+    taken: When the XML was read, in monotonic seconds.
     """
 
     identity: str
@@ -43,12 +44,12 @@ class LiveXml:
     taken: float
 
     def has(self, group: str, fields: Mapping[str, Any]) -> bool:
-        """Whether the devices of the group are still those that the fields show."""
+        """Return whether the devices of the group are the same as in these fields."""
         return self.marks.get(group) == marks_of(group, fields)
 
 
 def marks_of(group: str, fields: Mapping[str, Any]) -> Marks | None:
-    """The devices of the group in a record's fields; None if the group was not read."""
+    """Return the devices of the group in a record's fields; None if the group was not read."""
     count = fields.get(f"{group}.count")
     if count is None:
         return None
@@ -63,7 +64,7 @@ def marks_of(group: str, fields: Mapping[str, Any]) -> Marks | None:
 
 
 def live_xml(xml: str, fields: Mapping[str, Any], taken: float) -> LiveXml:
-    """Keep the parts of a domain's live XML that Ceilometer reads. Raises DomainError."""
+    """Return the parts of a domain's live XML that Ceilometer reads. Raises DomainError."""
     domain = parse(xml)
     identity = etree.Element("domain")
     identity.extend(domain.findall("./os") + domain.findall("./metadata"))

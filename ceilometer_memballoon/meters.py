@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of meters. Adding a meter is adding an entry."""
+"""The table of meters. To add a meter, add an entry."""
 
 import dataclasses
 import enum
@@ -10,17 +10,17 @@ from ceilometer.compute.pollsters import instance_stats
 
 from ceilometer_memballoon.reading import STATES, Reading, usage, util
 
-#: "MB" up to Ceilometer 25, "MiB" from 26, for the same numbers: the meters' unit is
-#: what the installed release gives its own memory meters.
+#: The unit of the installed Ceilometer's own memory meters: "MB" up to Ceilometer 25 and "MiB" from
+#: 26 on, for the same numbers.
 MIB = instance_stats.MemoryUsagePollster.sample_unit
 KIB_PER_MIB = 1024
 
-#: What a volume is made from: statistics by libvirt's names, KiB or counts.
+#: The values from which a volume is computed: statistics by libvirt's names, in KiB or counts.
 Values = Mapping[str, int]
 
 
 class Rule(enum.Enum):
-    """Which part of a reading a meter may use, and so when it has a sample."""
+    """The part of a reading that a meter may use. It decides when the meter has a sample."""
 
     GUEST = "fresh and plausible statistics of the guest"
     HOST = "what the host knows of any running guest"
@@ -32,7 +32,7 @@ class Rule(enum.Enum):
         if self is Rule.STATE:
             return {"state": STATES[reading.reason]}
         if self is Rule.AGE:
-            # Below zero after the host's clock was set back, until the guest reports.
+            # The age is below zero after the host's clock was set back, until the guest reports.
             age = reading.age
             return {} if age is None or age < 0 else {"age": round(age)}
         return reading.host if self is Rule.HOST else reading.stats
@@ -42,11 +42,14 @@ class Rule(enum.Enum):
 class Meter:
     """One meter.
 
-    name: of the sample; the pollster's name has underscores for the dots. type:
-    Ceilometer's sample type. unit: of the volume. rule: when there is a sample. source: the
-    statistic that is the volume, or its formula, in libvirt's names; for the documentation.
-    compute: returns the volume from the values that the rule selects, or None if they are
-    not enough. Without it the volume is the statistic that source names.
+    name: The sample's name. The pollster's name has underscores for the dots.
+    type: Ceilometer's sample type.
+    unit: The volume's unit.
+    rule: When there is a sample.
+    source: The statistic that is the volume, or its formula with libvirt's names. The documentation
+        shows it.
+    compute: Returns the volume from the values that the rule selects; None if they are not
+        sufficient. Without it the volume is the statistic named in source.
     """
 
     name: str
@@ -61,7 +64,7 @@ class Meter:
         """The pollster's name.
 
         Ceilometer's exporter removes gauges of departed guests only if this name and the
-        sample's map to the same metric, with '_' for '.'.
+        sample's name map to the same metric, with '_' for '.'.
         """
         return self.name.replace(".", "_")
 
@@ -81,9 +84,9 @@ _UTIL = "100 * (total - usable) / total"
 _GAUGE, _CUMULATIVE = sample.TYPE_GAUGE, sample.TYPE_CUMULATIVE
 _GUEST, _HOST = Rule.GUEST, Rule.HOST
 
-#: What Linux counts from 6.12 on and QEMU from 10.0, but libvirt does not pass on yet
-#: (VIRTIO_BALLOON_S_OOM_KILL and later). There are samples once it does, if its names are
-#: like those of its other statistics.
+#: Statistics that Linux 6.12 and QEMU 10.0 have, and that libvirt does not report yet
+#: (VIRTIO_BALLOON_S_OOM_KILL and later). The meters have samples as soon as libvirt reports them,
+#: if libvirt's names follow its present pattern.
 COMING = (
     Meter("memory.oom.kill", _CUMULATIVE, "kill", _GUEST, "oom_kill"),
     Meter("memory.alloc.stall", _CUMULATIVE, "stall", _GUEST, "alloc_stall"),

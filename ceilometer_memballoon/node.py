@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Ceilometer's own code may know of this compute node's domains, and when to ask for it."""
+"""The data of this compute node's domains for Ceilometer's own code."""
 
 import contextlib
 import threading
@@ -20,16 +20,16 @@ from ceilometer_memballoon.snapshot_domain import BlockInfo
 from ceilometer_memballoon.snapshots import ALL, Snapshots
 from ceilometer_memballoon.xml_cache import XmlCache
 
-#: Seconds that one question about one domain may take. Healthy ones take milliseconds.
+#: Seconds that one question about one domain may take. Healthy domains answer in milliseconds.
 CALL_SECONDS = 1.0
-#: Share of the timeout that the questions which follow one snapshot may take together.
+#: The share of the timeout for all questions that follow one snapshot.
 CALLS_SHARE = 0.8
 
 
 class Node:
     """The domains of this compute node, from the reads that the memory meters share.
 
-    Every method that asks libvirt raises NoAnswerError. May be used by several threads.
+    Every method that asks libvirt raises NoAnswerError. Several threads may use a Node.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Node:
         timeout: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """timeout: as [memballoon] libvirt_timeout, in seconds."""
+        """timeout: the option [memballoon] libvirt_timeout, in seconds."""
         self._host = host
         self._collector = collector
         self._timeout = timeout
@@ -50,9 +50,9 @@ class Node:
         self._left = timeout * CALLS_SHARE
 
     def record(self, question: Question, uuid: str, *, stopped: bool) -> Record | None:
-        """The record that answers the question about a domain; None if there is none.
+        """Return the record that answers the question about a domain; None if there is none.
 
-        stopped: whether a domain that is shut off counts, too.
+        stopped: whether a shut-off domain counts.
         """
         snapshot = self._collector.snapshots.get(question, uuid)
         if uuid in snapshot.records or not stopped:
@@ -60,25 +60,25 @@ class Node:
         return self._stopped.get(question, uuid).records.get(uuid)
 
     def memory(self, record: Record) -> dict[str, int]:
-        """The statistics that may become samples, as virDomainMemoryStats names them, KiB."""
+        """Return the statistics that may become samples, in KiB by virDomainMemoryStats' names."""
         reading = self._collector.judge(record)
         found = {**reading.host, **reading.guest}
         if "last_update" not in record.stats:
-            # The bulk statistics have the memory of a domain without a balloon, too.
+            # The bulk statistics also have the memory of a domain without a balloon.
             found.pop("actual", None)
         return found
 
     def live_xml(self, record: Record, group: str) -> LiveXml | None:
-        """What the domain's XML says; None if the domain cannot be asked for it."""
+        """Return the parts of the domain's XML; None if the domain cannot be asked for it."""
         return self._xmls.get(record, group)
 
     def block_info(self, record: Record, target: str) -> BlockInfo:
-        """Sizes of a disk. Also raises DomainGoneError, DomainError."""
+        """Return the sizes of a disk. Also raises DomainGoneError, DomainError."""
         with self._call() as seconds:
             return self._host.block_info(record, target, seconds)
 
     def all_domains(self) -> list[tuple[Record, LiveXml | None]]:
-        """All domains, also those that do not run, and what their XML says."""
+        """Return all domains, also shut-off ones, and the parts of their XML."""
         with self._collector.snapshots.exclusive():
             listed = self._host.list_all(min(CALL_SECONDS, self._timeout))
         if self._xmls.is_due(listed):
@@ -98,13 +98,13 @@ class Node:
 
     @contextlib.contextmanager
     def _call(self) -> Iterator[float]:
-        """Work at libvirt alone; yields how many seconds one call may take."""
+        """Lock out other threads. Yield how many seconds one call may take."""
         with self._collector.snapshots.exclusive():
             if self._collector.snapshots.ended != self._read_ended:
                 self._read_ended = self._collector.snapshots.ended
                 self._left = self._timeout * CALLS_SHARE
             if self._left <= 0:
-                raise NoAnswerError("the questions about single domains take too long")
+                raise NoAnswerError("the questions about single domains took too long")
             begun = self._monotonic()
             try:
                 yield min(CALL_SECONDS, self._left)
@@ -117,7 +117,7 @@ _nodes_lock = threading.Lock()
 
 
 def shared(conf: cfg.ConfigOpts) -> Node:
-    """The one node of all pollsters and discoveries that have this configuration."""
+    """Return the node that all pollsters and discoveries with this configuration share."""
     collector = collector_factory.shared(conf)
     with _nodes_lock:
         if id(collector) not in _nodes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one cycle found about one running domain."""
+"""The result of one cycle for one running domain."""
 
 import dataclasses
 
@@ -10,9 +10,9 @@ from ceilometer_memballoon.record import Record
 
 @dataclasses.dataclass(frozen=True)
 class Observation:
-    """What one cycle found about one running domain.
+    """The result of one cycle for one running domain.
 
-    facts: from its live XML; None if that was not read yet.
+    facts: from its live XML; None if the XML was not read yet.
     """
 
     record: Record
@@ -21,5 +21,5 @@ class Observation:
 
     @property
     def balloon(self) -> Balloon | None:
-        """The domain's balloon, None if its XML was not read yet."""
+        """The domain's balloon; None if its XML was not read yet."""
         return None if self.facts is None else self.facts.balloon

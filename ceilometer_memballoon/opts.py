@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin's options, and their listing for oslo-config-generator."""
+"""The plugin's options, and their list for oslo-config-generator."""
 
 from oslo_config import cfg
 
 LIBVIRT_OPTS: list[cfg.Opt] = [
-    # Nova's own option: same group, name, type, default and meaning
-    # (nova/conf/libvirt.py), so that one file can configure both.
+    # Nova's option with the same group, name, type, default and meaning (nova/conf/libvirt.py), so
+    # that one file can configure both services.
     cfg.IntOpt(
         "mem_stats_period_seconds",
         default=10,
-        help="Period in seconds at which each guest's balloon driver reports its "
+        help="Interval in seconds at which each guest's balloon driver reports its "
         "memory statistics. This is Nova's option with Nova's meaning. The polling "
-        "agent sets the period on running instances. If the option is set in a "
-        "configuration file, every instance gets this period. If it is only the "
-        "default, an instance keeps a period that it has, and gets this one if it "
-        "has none. At zero or below no instance is changed.",
+        "agent sets the period on running instances. If a configuration file sets "
+        "the option, every instance gets this period. If the option only has its "
+        "default, only instances without a period get it. At zero or below the "
+        "agent changes no instance.",
     ),
 ]
 
@@ -23,52 +23,51 @@ MEMBALLOON_OPTS: list[cfg.Opt] = [
         "libvirt_timeout",
         default=5.0,
         min=0.1,
-        help="Longest time in seconds that the polling agent works at libvirt in one "
-        "polling cycle. The cycle then ends with the guests that were read, and the "
-        "others come first in the next one. Most of the time is for reading, the "
-        "rest for setting periods.",
+        help="Longest time in seconds that the polling agent spends on libvirt calls in "
+        "one polling cycle. After that the cycle ends with the guests that were "
+        "read. The next cycle reads the others first. Most of the time is for "
+        "reading. The rest is for setting periods.",
     ),
     cfg.IntOpt(
         "most_stuck_calls",
         default=4,
         min=1,
-        help="How many calls may be stuck at QEMU processes of this host before no "
-        "guest is asked any more. The calls of every libvirt client count. Each one "
-        "holds a worker of libvirtd, which has 20 for all clients (max_workers in "
-        "libvirtd.conf).",
+        help="Largest number of calls that may be stuck at QEMU processes of this host. "
+        "At this number the agent asks no further guest. The calls of every libvirt "
+        "client count. Each call occupies a worker of libvirtd, which has 20 for all "
+        "clients (max_workers in libvirtd.conf).",
     ),
     cfg.BoolOpt(
         "set_periods",
         default=True,
         help="Whether the polling agent sets the statistics period of instances. If "
-        "this is false, the agent never opens a read-write connection to libvirt.",
+        "false, the agent never opens a read-write connection to libvirt.",
     ),
     cfg.BoolOpt(
         "serve_stock_meters",
         default=False,
         help="Whether Ceilometer's own libvirt pollsters (cpu, disk.device.*, "
         "network.*, power.state and so on) take their values from the same reads of "
-        "libvirt as the memory meters. Then they have a deadline too, and one hung "
-        "QEMU process does not stop the polling task. Without it, give the memory "
+        "libvirt as the memory meters. Then they also have a deadline, and one hung "
+        "QEMU process does not stop the polling task. If false, give the memory "
         "pollsters an interval that no such pollster has.",
     ),
     cfg.FloatOpt(
         "boot_seconds",
         default=120.0,
         min=0.0,
-        help="Time in seconds after its start for which an instance that has not "
-        "reported yet counts as booting, before the log says that its guest has no "
-        "driver.",
+        help="Time in seconds after its start during which an instance without a report "
+        "counts as booting. After that the log says that its guest has no driver.",
     ),
 ]
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """The options by group, as the oslo.config.opts entry point wants them."""
+    """Return the options by group, for the entry point oslo.config.opts."""
     return [("libvirt", LIBVIRT_OPTS), ("memballoon", MEMBALLOON_OPTS)]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Register the options in a configuration. Repeated calls do no harm."""
+    """Register the options in a configuration. Repeated calls have no effect."""
     for group, options in list_opts():
         conf.register_opts(options, group=group)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask libvirt's other drivers, one domain at a time, for what QEMU's bulk statistics have.
+"""Ask libvirt drivers other than QEMU's for the same data, one domain at a time.
 
-lxc has no bulk statistics. Those of libxl and of the test driver have no balloon fields.
+lxc has no bulk statistics. libxl and the test driver have bulk statistics without balloon
+fields.
 """
 
 import contextlib
@@ -13,17 +14,17 @@ Answer = tuple[libvirt.virDomain, dict[str, Any]]
 
 
 def list_domains(connection: libvirt.virConnect, kind: int) -> list[Answer]:
-    """All domains of that kind with their states, of a driver without bulk statistics.
+    """Return all domains of a kind with their states, for drivers without bulk statistics.
 
     kind: answers.ACTIVE or answers.ALL.
     """
-    # The flags of both calls are equal.
+    # Both calls have the same flags.
     domains = connection.listAllDomains(kind)
     return [(domain, _state_fields(domain)) for domain in domains]
 
 
 def memory_fields(domain: libvirt.virDomain) -> dict[str, int]:
-    """The balloon's fields of a domain, of a driver whose bulk statistics have none."""
+    """Return a domain's balloon fields, for drivers whose bulk statistics have none."""
     try:
         stats = {**domain.memoryStats(), "maximum": domain.maxMemory()}
     except libvirt.libvirtError as error:

@@ -1,35 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a host's guests answer, learnt from the reads so far. Pure."""
+"""How fast a host's guests answer, learned from previous reads. Pure."""
 
 import collections
 import statistics
 
-#: The most domains that one call of libvirt's asks for, and the most of one read, which
-#: can be two calls at once. A read that gets stuck loses the answers of all its domains,
-#: so it must not be all of them.
+#: The largest number of domains in one call of libvirt, and in one read, which can be two calls at
+#: once. A read that gets stuck loses the answers of all its domains, so one read must not ask for
+#: all domains.
 MOST_IN_CALL = 16
 MOST_DOMAINS = 2 * MOST_IN_CALL
-#: Seconds that one read should take at most: on a slow host a read has fewer domains.
+#: The longest time in seconds that one read should take. On a slow host a read has fewer domains.
 READ_SECONDS = 0.5
-#: A read is late after this many times its usual length, and no earlier than this many
-#: seconds.
+#: A read is late after this many times its usual length, and not before this many seconds.
 LATE_FACTOR = 4
 LATE_SECONDS = 0.25
-#: A QEMU hangs if it has not answered for this many times the usual length, and no
-#: earlier than this many seconds.
+#: A QEMU process counts as hung after this many times the usual length without an answer, and not
+#: before this many seconds.
 HUNG_FACTOR = 20
 HUNG_SECONDS = 0.5
-#: The same before anything was learnt: a slow host must not look like a hung one.
+#: The same in seconds before the first read, so that a slow host does not look like a hung one.
 UNKNOWN_HUNG_SECONDS = 1.0
-#: The same in multiples of the longest answer that came late, but came.
+#: The same in multiples of the longest late answer that still arrived.
 LATE_ANSWER_FACTOR = 3
-#: How many reads are remembered. The median of them is what is usual, so that one guest
-#: that hung for a while changes nothing.
+#: The number of remembered reads. Their median is the usual length, so that one guest that hung for
+#: a while changes nothing.
 REMEMBERED = 15
 
 
 class Pace:
-    """The usual length of a read, and what follows from it.
+    """The usual length of a read, and the limits that follow from it.
 
     group: how many domains the next read should ask for.
     """
@@ -41,7 +40,7 @@ class Pace:
 
     @property
     def usual(self) -> float | None:
-        """Seconds that a read takes for each domain; None before the first read."""
+        """The usual seconds of a read for each domain; None before the first read."""
         return statistics.median(self._lengths) if self._lengths else None
 
     @property
@@ -52,25 +51,25 @@ class Pace:
         return max(HUNG_FACTOR * (usual or 0), LATE_ANSWER_FACTOR * self._late_answer, shortest)
 
     def late_after(self, domains: int) -> float:
-        """Seconds after which a read of this many domains is late."""
+        """Return the seconds after which a read of this many domains is late."""
         return max(LATE_FACTOR * domains * (self.usual or 0), LATE_SECONDS)
 
     def begin_cycle(self) -> None:
-        """Forget the late answers of the cycle before."""
+        """Forget the late answers of the previous cycle."""
         self._late_answer = 0.0
 
     def learn(self, seconds: float, domains: int) -> None:
-        """Learn from a read of this many domains that took this long."""
+        """Learn from a read of this many domains that took this many seconds."""
         self._lengths.append(seconds / max(domains, 1))
         usual = self.usual or 0
         fitting = int(READ_SECONDS / usual) if usual > 0 else MOST_DOMAINS
         self.group = max(1, min(2 * self.group, fitting, MOST_DOMAINS))
 
     def note_late(self, seconds: float) -> None:
-        """Note that a read was late and has returned after this long, within its cycle."""
+        """Note a late read that returned within its cycle, after this many seconds."""
         self._late_answer = max(self._late_answer, seconds)
         self.ask_one()
 
     def ask_one(self) -> None:
-        """Ask for one domain at a time again, because a read was late or failed."""
+        """Reset the group to one domain, because a read was late or failed."""
         self.group = 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read many domains in two calls at once: QEMU's answers are what takes time, not libvirtd."""
+"""Read many domains in two calls at the same time, because QEMU takes longer than libvirtd."""
 
 import threading
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def parts(domains: Sequence[T]) -> list[Sequence[T]]:
-    """The domains of each call, in the order in which libvirt asks them."""
+    """Return the domains of each call, in the order in which libvirt asks them."""
     if len(domains) <= MOST_IN_CALL:
         return [domains]
     half = (len(domains) + 1) // 2
@@ -25,13 +25,13 @@ def parts(domains: Sequence[T]) -> list[Sequence[T]]:
 def read(
     connection: libvirt.virConnect, domains: Sequence[libvirt.virDomain], groups: int
 ) -> list[Record]:
-    """As answers.read(). It returns when no call uses the connection any more."""
+    """Read like answers.read(). Return when no call uses the connection."""
     first, *others = parts(domains)
     pending = [_start(connection, part, groups) for part in others]
     try:
         records = answers.read(connection, list(first), groups)
     finally:
-        # Without a deadline, like everything that runs within a call. The call has one.
+        # There is no deadline here, because the enclosing call has one.
         futures.wait(pending)
     return records + [record for one in pending for record in one.result()]
 
@@ -47,6 +47,6 @@ def _start(
         except Exception as error:
             future.set_exception(error)
 
-    # A daemon thread, because an executor's threads are joined at exit.
+    # Use a daemon thread, because the interpreter joins an executor's threads at exit.
     threading.Thread(target=run, daemon=True).start()
     return future

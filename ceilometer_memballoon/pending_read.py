@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A read of several domains that is under way, and the connection that it uses."""
+"""A read of several domains that has not ended, and its connection."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from ceilometer_memballoon.record import Boot, Record
 
 
 class Read:
-    """A read of some domains that is under way.
+    """A running read of some domains.
 
-    asked: the boots that libvirt asks in turn, in their order, a list for each of its calls.
+    asked: the boots that libvirt asks, in order, with one list for each of its calls.
     """
 
     def __init__(
@@ -28,20 +28,23 @@ class Read:
 
     @property
     def returned(self) -> bool:
-        """Whether the answer, or an error, is there."""
+        """Whether the answer or an error has arrived."""
         return self._call.returned
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most this long. Return whether the answer is there. Raises StoppedError."""
+        """Wait at most this many seconds. Return whether the read has ended.
+
+        Raises StoppedError.
+        """
         return self._call.wait(seconds)
 
     @property
     def seconds(self) -> float:
-        """How long the read took, or has taken so far."""
+        """How long the read took, or has taken so far, in seconds."""
         return self._call.seconds
 
     def park(self) -> None:
-        """Keep the connection for this read alone, because QEMU is late with its answer."""
+        """Reserve the connection for this read, because QEMU answers late."""
         self._connection.give_up()
 
     def leave(self) -> bool:
@@ -49,7 +52,7 @@ class Read:
         return self._call.leave()
 
     def result(self) -> list[Record]:
-        """The records of the domains that still run. Raises NoAnswerError, DomainError."""
+        """Return the records of the domains that still run. Raises NoAnswerError, DomainError."""
         try:
             return self._call.result()
         except Exception as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep the statistics periods of the domains as the configuration wants them."""
+"""Keep the domains' statistics periods as the configuration says."""
 
 import dataclasses
 import logging
@@ -15,7 +15,7 @@ from ceilometer_memballoon.record import Boot, Record
 from ceilometer_memballoon.retries import Retries
 from ceilometer_memballoon.write_access import WRITE_ACCESS, Attempt, WriteAccess
 
-#: Seconds that one question about one domain may take. Healthy ones take milliseconds.
+#: Seconds that one question about one domain may take. Healthy domains answer in milliseconds.
 CALL_SECONDS = 1.0
 
 #: A subject of log messages, besides write access and boots of domains.
@@ -23,7 +23,7 @@ LIBVIRT = "libvirt"
 
 
 class PeriodKeeper:
-    """Knows what each domain's XML says, and sets the periods that have to change."""
+    """Knows the facts of each domain's XML, and sets the periods that have to change."""
 
     def __init__(
         self, host: Host, rule: PeriodRule, monotonic: Callable[[], float] = time.monotonic
@@ -38,13 +38,13 @@ class PeriodKeeper:
         self._facts: dict[Boot, DomainFacts] = {}
 
     def facts(self, record: Record) -> DomainFacts | None:
-        """What the domain's XML said when it was last read; None if it was not read yet."""
+        """Return the facts of the domain's last read XML; None if it was not read yet."""
         return self._facts.get(record.boot)
 
     def expected(self, record: Record) -> int:
-        """Seconds between two reports of the guest, 0 if it is not to report or not known.
+        """Return the expected seconds between two reports; 0 if none are expected or unknown.
 
-        A period that the guest has counts. The option's counts until the XML was read.
+        The guest's own period counts. Until its XML was read, the option's period counts.
         """
         facts = self.facts(record)
         if facts is not None:
@@ -59,12 +59,13 @@ class PeriodKeeper:
         *,
         enable: bool = True,
     ) -> set[str]:
-        """Set the periods that have to change. Returns the uuids of the domains set now.
+        """Set the periods that have to change. Return the UUIDs of the domains set now.
 
-        running: all running domains; only those that were read are asked. suspects: uuids of
-        those whose guests do not report as they should, so that their XML is read again.
-        enable: False only reads the XML. Nothing is begun after ``end``, in monotonic
-        seconds. Domains that were left out come first in the next cycle.
+        running: All running domains. Only those that were read are asked.
+        suspects: UUIDs of guests that do not report as they should. Their XML is read again.
+        enable: False only reads the XML.
+        end: Nothing is started after this, in monotonic seconds.
+        Domains that were left out come first in the next cycle.
         """
         self._forget_all_but({record.boot for record in running})
         attempt = Attempt(self._host, end)
@@ -101,7 +102,7 @@ class PeriodKeeper:
 
     def _has_to_be_seen(self, record: Record, suspects: Container[str]) -> bool:
         facts = self.facts(record)
-        # A balloon device cannot be plugged in later.
+        # A balloon device cannot be hotplugged.
         return facts is None or (facts.balloon.is_virtio and record.uuid in suspects)
 
     def _has_to_be_set(self, record: Record) -> bool:
@@ -112,14 +113,14 @@ class PeriodKeeper:
 
     def _read_facts(self, record: Record, end: float) -> None:
         message = "Live XML of instance %s cannot be read: %s"
-        with self._retries.trouble_with(record, message):
+        with self._retries.handle_failures(record, message):
             xml = self._host.live_xml(record, self._seconds(end))
             self._facts[record.boot] = parse_domain(xml)
 
     def _set(self, record: Record, attempt: Attempt) -> None:
         message = "Statistics period of instance %s cannot be set: %s"
-        with self._retries.trouble_with(record, message, attempt.refusals):
-            # Setting waits behind a migration, save or backup.
+        with self._retries.handle_failures(record, message, attempt.refusals):
+            # Setting a period would wait for a migration, save or backup.
             if self._host.has_job(record, self._seconds(attempt.end)):
                 return
             try:

@@ -5,17 +5,18 @@ import dataclasses
 
 from ceilometer_memballoon.domain_xml import DomainFacts
 
-#: The longest period that libvirt takes, in seconds (virDomainSetMemoryStatsPeriod: int).
+#: The longest period that libvirt accepts, in seconds (virDomainSetMemoryStatsPeriod: int).
 MOST_SECONDS = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
 class PeriodRule:
-    """What the configuration says about statistics periods.
+    """The configuration's rule about statistics periods.
 
     period: [libvirt] mem_stats_period_seconds. At zero or below no guest is changed.
-    chosen: the option is set in a configuration file, so it counts more than a period
-    that somebody else chose. may_set: [memballoon] set_periods.
+    chosen: Whether a configuration file sets the option. Then it overrides a period that somebody
+        else chose.
+    may_set: [memballoon] set_periods.
     """
 
     period: int
@@ -24,18 +25,18 @@ class PeriodRule:
 
     @property
     def is_too_long(self) -> bool:
-        """Whether libvirt does not take the period."""
+        """Whether libvirt does not accept the period."""
         return self.period > MOST_SECONDS
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is a period that a guest can have."""
+        """Whether a guest can have the period."""
         return self.period > 0 and not self.is_too_long
 
     def changes(self, facts: DomainFacts) -> bool:
-        """Whether this domain's period has to be set.
+        """Return whether this domain's period has to be set.
 
-        Domains that Nova did not make are left alone.
+        Domains that Nova did not create are never changed.
         """
         if not (self.may_set and self.is_usable):
             return False
@@ -44,5 +45,5 @@ class PeriodRule:
         return self.differs(facts.balloon.period)
 
     def differs(self, period: int) -> bool:
-        """Whether a balloon with this period, in seconds, should have another one."""
+        """Return whether a balloon with this period in seconds should have another one."""
         return period != self.period if self.chosen else period <= 0

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What polling.yaml selects, what it asks for by name, and which of its lines is wrong.
+"""Which pollsters polling.yaml selects, which it names, and which of its lines are wrong.
 
-The names of this plugin's pollsters have underscores and those of stock pollsters have
-none. So a line with an underscore asks for this plugin, and a line like "*" does not: it
-was written for other pollsters, and would poll each memory meter twice.
+Names of this plugin's pollsters have underscores, and names of stock pollsters have none. So a
+line with an underscore selects this plugin by name. A line like "*" does not. It was written for
+other pollsters, and would poll each memory meter twice.
 """
 
 import fnmatch
@@ -21,7 +21,7 @@ from ceilometer_memballoon.errors import FileError
 
 LOG = logging.getLogger(__name__)
 
-#: Matches this plugin's pollsters, and no stock one.
+#: Matches this plugin's pollsters and no stock pollster.
 OWN = "memory_*"
 
 
@@ -38,13 +38,13 @@ def _source(entry: dict[Any, Any], path: str) -> PollingSource:
     try:
         return PollingSource(entry)
     except Exception as error:
-        # Ceilometer's own checks, and what Python raises for odd values of 'interval'.
+        # Ceilometer's own checks, and Python's errors for odd values of 'interval'.
         fault = getattr(error, "msg", None) or str(error) or type(error).__name__
         raise FileError(f"{path}: source {name}: {' '.join(str(fault).split())}") from error
 
 
 def stock_pollsters() -> set[str]:
-    """Names of the pollsters on this machine that are not this plugin's."""
+    """Return the names of the pollsters on this machine that are not this plugin's."""
     return {
         point.name
         for point in importlib.metadata.entry_points(group="ceilometer.poll.compute")
@@ -52,8 +52,8 @@ def stock_pollsters() -> set[str]:
     }
 
 
-def is_asked_for(conf: cfg.ConfigOpts, pollster: str) -> bool:
-    """Whether the agent's polling.yaml names this pollster of the plugin's.
+def is_selected_by_name(conf: cfg.ConfigOpts, pollster: str) -> bool:
+    """Return whether the agent's polling.yaml names this pollster of the plugin.
 
     True if the file cannot be used, because the agent reports that itself.
     """
@@ -61,15 +61,15 @@ def is_asked_for(conf: cfg.ConfigOpts, pollster: str) -> bool:
         sources = read_sources(conf)
     except FileError:
         return True
-    if any(asks_for(source, pollster) for source in sources):
+    if any(selects_by_name(source, pollster) for source in sources):
         return True
     if any(source.support_meter(pollster) for source in sources):
         _log_not_loaded()
     return False
 
 
-def asks_for(source: PollingSource, pollster: str) -> bool:
-    """Whether the source selects this pollster of the plugin's by a line with an underscore."""
+def selects_by_name(source: PollingSource, pollster: str) -> bool:
+    """Return whether a line with an underscore in the source selects this pollster."""
     return source.support_meter(pollster) and any(
         "_" in pattern and fnmatch.fnmatch(pollster, pattern) for pattern in source.meters
     )
@@ -83,20 +83,20 @@ def _log_not_loaded() -> None:
     )
 
 
-def doubles(sources: Iterable[PollingSource], meter: str) -> list[str]:
-    """One remedy for each source that selects the stock pollster of that meter as well.
+def duplicate_remedies(sources: Iterable[PollingSource], meter: str) -> list[str]:
+    """Return one remedy for each source that also selects the stock pollster of that meter.
 
-    meter: the sample's name, which is the stock pollster's.
+    meter: the sample's name, which is also the stock pollster's name.
     """
     return [_remedy(source, meter) for source in sources if source.support_meter(meter)]
 
 
-def wildcards(sources: Iterable[PollingSource], pollster: str) -> list[str]:
-    """One remedy for each source that selects this plugin's pollster, but not by its name."""
+def wildcard_remedies(sources: Iterable[PollingSource], pollster: str) -> list[str]:
+    """Return one remedy for each source that selects this pollster, but not by its name."""
     return [
         _remedy(source, pollster, OWN)
         for source in sources
-        if source.support_meter(pollster) and not asks_for(source, pollster)
+        if source.support_meter(pollster) and not selects_by_name(source, pollster)
     ]
 
 
@@ -106,5 +106,5 @@ def _remedy(source: PollingSource, meter: str, excluded: str | None = None) -> s
         return f"remove the line '- {meter}' from source {source.name}"
     if set(pattern) == {"*"}:
         return f"add the line '- \"!{excluded or meter}\"' to source {source.name}"
-    # Ceilometer refuses a source that both names meters and excludes some.
+    # Ceilometer rejects a source that both names meters and excludes some.
     return f"name the wanted meters in source {source.name} instead of the line '- {pattern}'"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pollster class behind all meters, and its entry points."""
+"""The pollster class of all meters, and its entry points."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ from ceilometer_memballoon import (
     polling_file,
     serving,
 )
-from ceilometer_memballoon.errors import NotAskedForError
+from ceilometer_memballoon.errors import NotSelectedError
 from ceilometer_memballoon.meters import METERS, Meter
 from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.reading import Reading
@@ -41,8 +41,8 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         self._problems = ProblemLog()
         opts.register(conf)
         binding.log_if_missing()
-        # This is the agent's main thread, where shutdown can catch SIGTERM. Invalid options
-        # are reported on the first poll, because raising here would stop the agent.
+        # This is the agent's main thread, where shutdown can handle SIGTERM. Invalid options are
+        # reported on the first poll, because raising here would stop the agent.
         with contextlib.suppress(cfg.Error, ValueError):
             collector_factory.shared(conf)
             serving.serve(conf)
@@ -50,15 +50,15 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
     def setup_environment(self) -> None:
         """Keep the agent from loading a pollster that polling.yaml does not name.
 
-        Without this, installing the plugin would add meters to a polling.yaml with "*", and
-        send each sample of memory.usage twice. Raises NotAskedForError.
+        Otherwise the installation of the plugin would add meters to a polling.yaml with "*", and
+        each sample of memory.usage would be sent twice. Raises NotSelectedError.
         """
-        if not polling_file.is_asked_for(self.conf, self.meter.pollster):
-            raise NotAskedForError(f"polling.yaml does not name {self.meter.pollster}")
+        if not polling_file.is_selected_by_name(self.conf, self.meter.pollster):
+            raise NotSelectedError(f"polling.yaml does not name {self.meter.pollster}")
 
     @property
     def default_discovery(self) -> str:
-        """The discovery of the instances on this host: ours where it would ask libvirt."""
+        """The discovery of this host's instances, which is the plugin's if it asks libvirt."""
         is_ours = self.conf.compute.instance_discovery_method == discovery.METHOD
         return discovery.NAME if is_ours else "local_instances"
 
@@ -67,11 +67,11 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
     ) -> list[sample.Sample]:
         """Return a sample for each instance whose reading has this meter.
 
-        Raises nothing: an exception would lose the samples not sent yet, and
-        PollsterPermanentError all instances until the agent restarts.
+        Raises nothing. An exception would lose the samples that were not sent yet.
+        PollsterPermanentError would lose all instances until the agent restarts.
         """
         try:
-            self._warn_of_doubles(manager)
+            self._warn_of_duplicates(manager)
             isolation.warn(manager)
             samples = self._samples(cache, list(resources))
         except Exception as error:
@@ -87,15 +87,15 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         self._problems.clear(CYCLE)
         return samples
 
-    def _warn_of_doubles(self, manager: Any) -> None:
+    def _warn_of_duplicates(self, manager: Any) -> None:
         """Warn once if polling.yaml selects a stock pollster of the same meter."""
         name = self.meter.name
         if any(extension.name == name for extension in manager.extensions):
-            for remedy in polling_file.doubles(manager.polling_manager.sources, name):
+            for remedy in polling_file.duplicate_remedies(manager.polling_manager.sources, name):
                 self._problems.log(
                     remedy, logging.WARNING,
-                    "Each sample of %s is sent twice, by the stock pollster too: in polling.yaml "
-                    "%s, and restart the agent", name, remedy,
+                    "Each sample of %s is sent twice, because a stock pollster sends it too. In "
+                    "polling.yaml %s, and restart the agent", name, remedy,
                 )  # fmt: skip
 
     def _samples(self, cache: dict[str, Any], instances: list[Any]) -> list[sample.Sample]:
@@ -114,7 +114,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
         try:
             return self._sample(instance, volume, polled)
         except Exception as error:
-            # Metadata that Ceilometer cannot use must not lose the other instances' samples.
+            # Metadata that Ceilometer cannot use must not lose the samples of other instances.
             self._problems.log(
                 instance.id, logging.WARNING, "No sample of %s for %s: %s",
                 self.meter.name, instance.id, repr(error),
@@ -134,7 +134,7 @@ class MemoryPollster(plugin_base.PollsterBase):  # type: ignore[misc]
 
 
 def __getattr__(name: str) -> "functools.partial[MemoryPollster]":
-    """The pollster of that name, as the entry points in ceilometer.poll.compute want it."""
+    """Return the pollster of that name, for the entry points in ceilometer.poll.compute."""
     if name not in METERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return functools.partial(MemoryPollster, METERS[name])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log a problem when it appears or changes, not each time it is met."""
+"""Log a problem when it starts or changes, and not each time it occurs."""
 
 from collections.abc import Hashable
 
@@ -25,10 +25,12 @@ class ProblemLog:
     ) -> None:
         """Log the message unless it is the last one about this subject.
 
-        about: the subject. message: a constant template with %s for each argument.
-        trace: log the exception's traceback as well. once: log nothing if the subject
-        already has a problem. Control characters in the arguments are escaped, so that
-        a guest's name cannot forge a line of the log.
+        about: The subject.
+        message: A constant template with %s for each argument.
+        trace: Whether to log the exception's traceback.
+        once: Whether to log nothing if the subject already has a problem.
+        Control characters in the arguments are escaped, so that a guest's name cannot forge a
+        log line.
         """
         shown = tuple(printable(argument) for argument in arguments)
         text = message % shown
@@ -49,6 +51,6 @@ class ProblemLog:
 
 
 def printable(argument: object) -> str:
-    """The argument as text on one line, with control characters escaped."""
+    """Return the argument as text on one line, with control characters escaped."""
     text = str(argument)
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find out from the host's /proc how QEMU processes are. libvirt is not asked.
+"""Read the state of QEMU processes from the host's /proc. libvirt is not asked.
 
-Where /proc does not show them (a container without the host's processes, hidepid, a
-remote libvirt), nothing is known of them.
+Where /proc does not show them, nothing is known of them. This is so in a container without the
+host's processes, with hidepid, and with a remote libvirt.
 """
 
 import contextlib
@@ -17,18 +17,18 @@ from ceilometer_memballoon.errors import NoAnswerError
 
 T = TypeVar("T")
 
-#: States of QEMU's main thread in which it gives no answer: it waits for its disk,
-#: or it is stopped, or a debugger holds it.
+#: States of QEMU's main thread in which it does not answer. It waits for its disk, is stopped, or
+#: is held by a debugger.
 HALTED = (psutil.STATUS_DISK_SLEEP, psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
-#: Seconds between two checks. A healthy QEMU waits for its disk for less than this.
-SECOND_LOOK = 0.05
-#: Longest time in seconds for reading /proc. Reading the command line of a process waits for its
-#: memory map, which a process that hangs in the kernel can hold.
-LOOK_SECONDS = 0.5
+#: Seconds between two checks. A healthy QEMU process waits less than this for its disk.
+SECOND_CHECK = 0.05
+#: Longest time in seconds for reading /proc. Reading a command line waits for the process's memory
+#: map, which a process that hangs in the kernel can hold.
+PROC_SECONDS = 0.5
 
 
 class QemuProcesses:
-    """Finds the QEMU process of a domain by the uuid on its command line."""
+    """Finds the QEMU process of a domain by the UUID on its command line."""
 
     def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
         self._pause = pause
@@ -36,22 +36,22 @@ class QemuProcesses:
         self._known: dict[str, psutil.Process] = {}
 
     def halted(self, uuids: Iterable[str]) -> set[str]:
-        """Return the domains whose QEMU was halted in two checks, SECOND_LOOK apart."""
+        """Return the domains whose QEMU was halted in two checks, SECOND_CHECK seconds apart."""
         wanted = set(uuids)
         suspects = self._bounded(lambda: self._halted(wanted)) or set()
         if suspects:
-            self._pause(SECOND_LOOK)
+            self._pause(SECOND_CHECK)
             suspects = self._bounded(lambda: self._halted(suspects)) or set()
         return suspects
 
     def started(self, uuids: Iterable[str]) -> dict[str, float]:
-        """When each domain's QEMU was started, in seconds since the epoch, if that is known."""
+        """Return when each domain's QEMU started, in seconds since the epoch, if known."""
         wanted = set(uuids)
         return self._bounded(lambda: self._started(wanted)) or {}
 
-    def _bounded(self, look: Callable[[], T]) -> T | None:
+    def _bounded(self, search: Callable[[], T]) -> T | None:
         try:
-            return self._calls.run(look, LOOK_SECONDS)
+            return self._calls.run(search, PROC_SECONDS)
         except NoAnswerError:
             return None
 

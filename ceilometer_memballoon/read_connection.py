@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one read-only connection of a host, and libvirt's objects of the domains on it."""
+"""The read-only connection of a host, and libvirt's objects of the domains on it."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -23,18 +23,18 @@ T = TypeVar("T")
 
 
 class ReadConnection:
-    """The read-only connection of a host. It is opened when first needed, and after it broke.
+    """The read-only connection of a host. It is opened when needed, and again after it broke.
 
-    Every method that asks raises NoAnswerError. The parameter ``seconds`` is how long
-    the answer may take.
+    Every method that asks libvirt raises NoAnswerError. The parameter ``seconds`` is the longest
+    time to wait for the answer.
     """
 
     def __init__(self, calls: CallKinds, uri: str) -> None:
         self._calls = calls
         self._uri = uri
         self._current: Connection | None = None
-        # libvirt's domain objects belong to the connection that listed them. By uuid, so
-        # that a domain which has booted anew since is found again.
+        # libvirt's domain objects belong to the connection that listed them. The key is the UUID,
+        # so that a domain that has rebooted since then is found again.
         self._domains: dict[str, libvirt.virDomain] = {}
         self._listed_by: Connection | None = None
 
@@ -44,7 +44,7 @@ class ReadConnection:
         return self._current is not None and self._current.is_usable
 
     def get(self, seconds: float) -> Connection:
-        """The connection, opened if there is none or if it cannot be used any more."""
+        """Return the connection. Open one if there is none or it cannot be used."""
         left = countdown(seconds)
         if self._current is None or not self._current.is_usable:
             self.close(left())
@@ -55,32 +55,32 @@ class ReadConnection:
         return self._current
 
     def close(self, seconds: float) -> None:
-        """Free what belongs to the connection, and close it, as far as libvirt lets it be."""
+        """Free the connection's objects, and close the connection if libvirt answers."""
         current, self._current, self._listed_by = self._current, None, None
         domains, self._domains = self._domains, {}
         if current is not None:
             left = countdown(seconds)
-            # A domain object keeps its connection open. Freeing the last one closes a
-            # connection that a late call has let go, and that waits for libvirtd.
+            # A domain object keeps its connection open. Freeing the last one closes a connection
+            # that a late call has abandoned, and the closing waits for libvirtd.
             with contextlib.suppress(NoAnswerError):
                 self._calls.daemon.run(domains.clear, left())
             current.close(left())
 
     def ask(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
-        """Ask libvirtd, on a new connection if the old one turns out to be broken."""
+        """Ask libvirtd. Use a new connection if the old one is broken."""
         left = countdown(seconds)
         was_usable = self.is_usable
         try:
             return _ask(self.get(left()), question, left())
         except UnreachableError:
-            # A connection that broke between two cycles, because libvirtd was
-            # restarted, costs no cycle.
+            # A connection that broke between two cycles, because libvirtd was restarted, costs no
+            # cycle.
             if not was_usable:
                 raise
             return _ask(self.get(left()), question, left())
 
     def list_domains(self, seconds: float) -> list[Record]:
-        """All running domains with their states. Keeps their objects for later questions."""
+        """Return all running domains with their states. Keep their objects for later questions."""
         found = self.ask(answers.list_domains, seconds)
         self._domains = {record.uuid: domain for record, domain in found}
         self._listed_by = self._current
@@ -89,7 +89,7 @@ class ReadConnection:
     def listed(
         self, records: Iterable[Record], seconds: float
     ) -> tuple[Connection, list[tuple[Boot, libvirt.virDomain]]]:
-        """The connection, and its objects of those of the domains that it has listed."""
+        """Return the connection, and its objects of the domains that it has listed."""
         left = countdown(seconds)
         connection = self.get(left())
         if self._listed_by is not connection:
@@ -104,25 +104,25 @@ class ReadConnection:
         question: Callable[[list[tuple[Boot, libvirt.virDomain]]], Iterator[tuple[Boot, T]]],
         seconds: float,
     ) -> dict[Boot, T]:
-        """Ask libvirtd about one of the listed domains after the other.
+        """Ask libvirtd about one listed domain after the other.
 
-        Returns the answers that come in time, and raises DeadlineError if none does.
+        Returns the answers that arrive in time. Raises DeadlineError if there is none.
         """
         left = countdown(seconds)
         connection, domains = self.listed(records, left())
         found: dict[Boot, T] = {}
         try:
-            # Each answer is there as soon as it comes.
+            # Each answer is stored as soon as it arrives.
             _ask(connection, lambda raw: found.update(question(domains)), left())
         except DeadlineError as error:
             if isinstance(error, StoppedError) or not found:
                 raise
-        # A late call goes on to fill the other one.
+        # A late call continues to fill the other dictionary.
         return found.copy()
 
 
 def _ask(connection: Connection, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:
-    """Ask libvirtd for something about all domains. An error is no domain's own."""
+    """Ask libvirtd about all domains. An error belongs to no single domain."""
     try:
         return connection.ask(question, seconds)
     except (DomainError, WriteRefusedError) as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Warn once, while it lasts, about what keeps a host's guests from being read."""
+"""Warn once about each condition that keeps a host's guests from being read."""
 
 import logging
 
@@ -7,7 +7,7 @@ from ceilometer_memballoon.cycle import Cycle
 from ceilometer_memballoon.errors import NoAnswerError
 from ceilometer_memballoon.problem_log import ProblemLog
 
-#: What the warnings are about: subjects of log messages, besides boots of domains.
+#: Subjects of the warnings, besides boots of domains.
 SLOW = "slow host"
 BUDGET = "stuck calls"
 CUT_SHORT = "cut short"
@@ -30,7 +30,7 @@ class ReadWarnings:
     """Logs why guests of a host were not read, and when they are read again."""
 
     def __init__(self, problems: ProblemLog, seconds: float) -> None:
-        """seconds: how long one read of all guests may take."""
+        """seconds: the longest time of one read of all guests."""
         self._problems = problems
         self._seconds = seconds
 
@@ -48,7 +48,7 @@ class ReadWarnings:
             self._log_slow(cycle)
 
     def note_cut_short(self, cycle: Cycle, error: NoAnswerError) -> None:
-        """Warn that libvirt gave no answer after some of the guests had been read."""
+        """Warn that libvirt stopped answering after some guests had been read."""
         read, total = _counts(cycle)
         self._problems.log(
             CUT_SHORT, logging.WARNING, CUT_SHORT_WARNING, read, total, error, once=True
@@ -64,6 +64,6 @@ class ReadWarnings:
 
 
 def _counts(cycle: Cycle) -> tuple[int, int]:
-    """How many guests were read, and how many there are."""
+    """Return how many guests were read, and how many there are."""
     records = cycle.findings.records
     return sum(record.is_read for record in records), len(records)

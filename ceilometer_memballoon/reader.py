@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read all guests of a host within a deadline, and remember how it went."""
+"""Read all guests of a host within a deadline, and remember which ones are slow or hang."""
 
 import dataclasses
 import time
@@ -19,8 +19,8 @@ from ceilometer_memballoon.read_warnings import SUBJECTS, ReadWarnings
 from ceilometer_memballoon.record import Boot, Outcome, Record
 from ceilometer_memballoon.trouble import Trouble
 
-#: Shares of the timeout: for reading, so that there is time left to set periods, and for
-#: each question that libvirtd answers alone, and for those that are still open when
+#: Shares of the timeout. READ_SHARE is for reading, so that time is left to set periods. The others
+#: are for each question that libvirtd answers alone, and for such questions that are open when
 #: reading has to end.
 READ_SHARE = 0.8
 DAEMON_SHARE = 0.4
@@ -29,10 +29,11 @@ LAST_SHARE = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """All running domains of a host, as one read found them.
+    """All running domains of a host in one read.
 
-    records: by uuid. groups: the VIR_DOMAIN_STATS_* flags that were read. taken: when the
-    read began, in monotonic seconds.
+    records: Records by UUID.
+    groups: The VIR_DOMAIN_STATS_* flags that were read.
+    taken: When the read started, in monotonic seconds.
     """
 
     records: Mapping[str, Record]
@@ -41,7 +42,7 @@ class Snapshot:
 
 
 class Reader:
-    """Reads the guests of one host. It remembers how fast they answer and which hang."""
+    """Reads the guests of one host. It remembers how fast they answer and which ones hang."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Reader:
         monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """timeout: seconds of a whole cycle. most_stuck: as [memballoon] most_stuck_calls."""
+        """timeout: seconds of a whole cycle. most_stuck: [memballoon] most_stuck_calls."""
         self._host = host
         self._timeout = timeout
         self._monotonic = monotonic
@@ -65,13 +66,13 @@ class Reader:
 
     @property
     def host(self) -> Host:
-        """The host whose guests it reads."""
+        """The host whose guests are read."""
         return self._host
 
     def read(self, groups: int = MEMORY_GROUPS) -> Snapshot:
         """Read all running domains. Raises NoAnswerError if libvirt answers nothing.
 
-        It takes READ_SHARE and LAST_SHARE of the timeout at most. Domains whose turn did
+        The read takes at most READ_SHARE and LAST_SHARE of the timeout. Domains whose turn did
         not come are NOT_ASKED.
         """
         taken = self._monotonic()
@@ -92,11 +93,11 @@ class Reader:
     def read_again(
         self, records: Iterable[Record], end: float, groups: int = MEMORY_GROUPS
     ) -> list[Record]:
-        """Read domains that were just read once more. Returns those that answered.
+        """Read domains again that were just read. Return those that answered.
 
         end: when to stop, in monotonic seconds. Raises NoAnswerError.
         """
-        unasked = [record.came_to(Outcome.NOT_ASKED) for record in records]
+        unasked = [record.with_outcome(Outcome.NOT_ASKED) for record in records]
         cycle = self._cycle(unasked, groups, self._monotonic(), end)
         try:
             cycle.read(unasked)
@@ -140,11 +141,11 @@ class Reader:
             self._warnings.note_end(cycle)
 
     def _recall(self, findings: Findings) -> None:
-        """Bring what is remembered up to date with the domains that run now."""
+        """Update the remembered state for the domains that run now."""
         self._trouble.forget_all_but(findings.found)
         self._problems.forget_all_but({*SUBJECTS, *findings.found})
         self._pace.begin_cycle()
         for read in self._trouble.take_returned():
-            # A guest that takes longer than a whole cycle is not slow: it hung.
+            # A guest that takes longer than a whole cycle is not slow. It hung.
             if read.seconds <= self._timeout:
                 self._pace.learn(read.seconds, len(read.records))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From raw statistics and a clock to a reading, or the reason why there is none.
+"""Turn raw statistics and a time into a reading, or the reason why there is none.
 
-Pure: nothing here knows libvirt or Ceilometer.
+Pure: this module uses neither libvirt nor Ceilometer.
 """
 
 import dataclasses
@@ -12,27 +12,28 @@ from ceilometer_memballoon.run_state import RunState, run_state
 from ceilometer_memballoon.stats import ABSURD, Stats, stats_of_bulk
 from ceilometer_memballoon.usage import total, usage, util
 
-#: With what callers need beside a reading.
+#: Includes names that callers need together with a reading.
 __all__ = [
     "ABSURD", "FRESH_PERIODS", "FRESH_SECONDS", "REMEDIES", "STATES", "Circumstances", "Reading",
     "Reason", "RunState", "Stats", "freshness_limit", "judge", "last_report", "no_reading",
     "run_state", "stats_of_bulk", "total", "usage", "util",
 ]  # fmt: skip
 
-#: Statistics may be this many periods old, and never need be younger than this
-#: many seconds: a guest under load answers late, and ages are in whole seconds.
+#: Statistics may be this many periods old, or this many seconds if that is more. A guest under load
+#: answers late, and ages are in whole seconds.
 FRESH_PERIODS = 3
 FRESH_SECONDS = 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Circumstances:
-    """What is known of a domain besides its statistics.
+    """Facts about a domain besides its statistics.
 
-    state: whether it runs. balloon: it has a virtio balloon, as far as is known.
-    booting: it started, or rebooted, a short while ago.
-    last_report: when it last reported a number since its domain started, in seconds
-    since the epoch; None if that was not seen.
+    state: Whether it runs.
+    balloon: Whether it has a virtio balloon, as far as known.
+    booting: Whether it started or rebooted recently.
+    last_report: When it last reported a number since its domain started, in seconds since the
+        epoch; None if no report was seen.
     """
 
     state: RunState = RunState.RUNNING
@@ -43,12 +44,13 @@ class Circumstances:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """The statistics of one domain that may be used at one moment.
+    """The statistics of one domain that may be used at one time.
 
-    host: those that the host knows at any time. guest: the guest's own, empty unless they
-    are fresh and plausible. A missing value is left out, never 0. reason: why guest is
-    empty; None if it is not.
-    age: seconds since the guest last reported a number, None if it never did.
+    host: Statistics that the host has at any time.
+    guest: The guest's own statistics; empty unless they are fresh and plausible. A missing value is
+        left out and is never 0.
+    reason: Why guest is empty; None if it is not.
+    age: Seconds since the guest last reported a number; None if it never did.
     """
 
     host: Stats
@@ -58,9 +60,10 @@ class Reading:
 
     @property
     def stats(self) -> Stats:
-        """All statistics of a guest whose own are there, else none.
+        """All statistics if the guest's own are there, else none.
 
-        usage and util need both kinds: what the guest has follows from available and actual.
+        usage and util need both kinds, because the guest's total follows from available and
+        actual.
         """
         return {**self.host, **self.guest} if self.guest else {}
 
@@ -73,34 +76,34 @@ class Reading:
 def no_reading(reason: Reason, age: float | None = None) -> Reading:
     """Return the reading of a domain that was not read.
 
-    age: seconds since its last report that was seen, None if none was.
+    age: seconds since the last report that was seen; None if there was none.
     """
     return Reading({}, {}, reason, age)
 
 
 def freshness_limit(period: int) -> float:
-    """Return how many seconds old statistics may be under this period, in seconds (0: unknown)."""
+    """Return the largest age in seconds of fresh statistics with this period (0: unknown)."""
     return max(FRESH_PERIODS * period, FRESH_SECONDS)
 
 
 def last_report(stats: Stats) -> float | None:
     """Return when the guest reported a number, in seconds since the epoch; None if it has not."""
-    # QEMU starts with last-update 0, and libvirt passes that on.
+    # QEMU starts with last-update 0, and libvirt passes it on.
     return stats.get("last_update") or None if has_number(stats) else None
 
 
-#: The verdict on a domain that has failed, however fresh its statistics are: new ones do
-#: not come by themselves. One that is paused for a moment, as in a migration, is not lost.
+#: The reason of a failed domain, which counts even with fresh statistics, because no new ones
+#: follow. A domain that is paused for a moment, as in a migration, has not failed.
 FAILED = {RunState.CRASHED: Reason.CRASHED, RunState.IO_ERROR: Reason.IO_ERROR}
 
 
 def judge(
     stats: Stats, now: float, period: int, circumstances: Circumstances = Circumstances()
 ) -> Reading:
-    """Return the reading of one domain.
+    """Return the reading of one domain. Accepts any numbers and raises nothing.
 
-    now: seconds since the epoch on the host that took the stats; period: the balloon's,
-    in seconds, 0 if unknown. Takes any numbers, raises nothing.
+    now: Seconds since the epoch on the host that took the statistics.
+    period: The balloon's period in seconds; 0 if unknown.
     """
     reported = last_report(stats) or circumstances.last_report
     guest = guest_stats(stats)
@@ -120,8 +123,8 @@ def _reason(
         return FAILED[circumstances.state]
     if not circumstances.balloon:
         return Reason.NO_BALLOON_DEVICE
-    # A driver that answers without a number (all of its values are 0, or -1, which libvirt
-    # drops: Windows without the service, virtio-win #1323) has not reported.
+    # A driver that answers without a number has not reported. All of its values are 0, or -1, which
+    # libvirt drops (Windows without the service, virtio-win #1323).
     if _is_fresh(stats, now, period):
         sound = usage(guest) is not None and is_plausible(guest, stats.get("maximum"))
         return None if sound else Reason.IMPLAUSIBLE
@@ -140,7 +143,7 @@ def _reason_of_silence(stats: Stats, circumstances: Circumstances) -> Reason:
 
 
 def _is_fresh(stats: Stats, now: float, period: int) -> bool:
-    # Both ways: after the host's clock was set back, old statistics seem to come from the
-    # future.
+    # Check both directions. After the host's clock was set back, old statistics seem to come from
+    # the future.
     reported = last_report(stats)
     return reported is not None and abs(now - reported) <= freshness_limit(period)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log why instances have no memory.usage, when that changes."""
+"""Log changes of the reasons why instances have no memory.usage."""
 
 import logging
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from ceilometer_memballoon.reasons import REMEDIES, Reason
 
 LOG = log.getLogger(__name__)
 
-#: The level at which a reason is logged; INFO for all others. One warning for the whole
-#: host says why guests are not asked.
+#: The log level of each reason; INFO for all others. One warning for the whole host says why guests
+#: are not asked.
 LEVELS = {
     Reason.GONE: logging.DEBUG,
     Reason.BOOTING: logging.DEBUG,
@@ -29,8 +29,8 @@ class ReasonLog:
     def update(self, reasons: Mapping[str, Reason | None]) -> None:
         """Log the reasons that have changed since the last call.
 
-        reasons: by uuid, of all instances; None for one that reports. Instances that are
-        missing are forgotten.
+        reasons: Reasons of all instances by UUID; None for one that reports. Missing instances
+            are forgotten.
         """
         before = self._reasons
         self._reasons = dict(reasons)

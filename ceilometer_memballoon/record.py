@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a read of libvirt says of one domain."""
+"""The result of a read for one domain."""
 
 import dataclasses
 import enum
@@ -9,30 +9,32 @@ from typing import Any
 
 from ceilometer_memballoon.reading import Stats, stats_of_bulk
 
-#: Identifies one boot of one domain: its uuid, and libvirt's id, another one at each boot.
+#: Identifies one boot of one domain: its UUID, and libvirt's id, which changes at each boot.
 Boot = tuple[str, int]
 
-#: virDomainState of a domain whose processors run.
+#: The virDomainState of a domain whose processors run.
 RUNNING = 1
 
 
 class Outcome(enum.Enum):
-    """What a read of one domain came to."""
+    """The outcome of a read for one domain."""
 
-    READ = enum.auto()  #: its fields are complete
-    BUSY = enum.auto()  #: somebody else holds its job
-    NOT_RESPONDING = enum.auto()  #: its QEMU does not answer
+    READ = enum.auto()  #: the fields are complete
+    BUSY = enum.auto()  #: another job holds the domain
+    NOT_RESPONDING = enum.auto()  #: its QEMU process does not answer
     NOT_ASKED = enum.auto()  #: it was not asked, or there was no time for its answer
     FAILED = enum.auto()  #: libvirt reported an error
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """One running domain as a read found it.
+    """One running domain in one read.
 
-    uuid: the instance's. id: libvirt's, another one at each boot. state and
-    state_reason: libvirt's virDomainState and its reason. fields: libvirt's bulk
-    statistics under its own names, complete only if the outcome is READ.
+    uuid: The instance's UUID.
+    id: libvirt's id, which changes at each boot.
+    state, state_reason: libvirt's virDomainState and its reason.
+    fields: libvirt's bulk statistics by their own names. They are complete only if the outcome
+        is READ.
     """
 
     uuid: str
@@ -45,12 +47,12 @@ class Record:
 
     @property
     def boot(self) -> Boot:
-        """Identify one boot of one domain."""
+        """The identity of one boot of one domain."""
         return self.uuid, self.id
 
     @property
     def is_active(self) -> bool:
-        """Whether the domain runs, or is paused. A domain that is shut off has the id -1."""
+        """Whether the domain runs or is paused. A domain that is shut off has the id -1."""
         return self.id >= 0
 
     @functools.cached_property
@@ -63,24 +65,24 @@ class Record:
         """Whether the fields are complete."""
         return self.outcome is Outcome.READ
 
-    def came_to(self, outcome: Outcome) -> "Record":
-        """The record with another outcome."""
+    def with_outcome(self, outcome: Outcome) -> "Record":
+        """Return the record with another outcome."""
         return dataclasses.replace(self, outcome=outcome)
 
 
 class Hold(enum.Enum):
-    """What keeps a domain from being read."""
+    """What prevents the read of a domain."""
 
     NOTHING = enum.auto()
     JOB = enum.auto()  #: another job
     MONITOR = enum.auto()  #: a command that QEMU has not answered
     BROKEN = enum.auto()  #: libvirt has lost its connection to QEMU
-    UNKNOWN = enum.auto()  #: libvirt cannot tell
+    UNKNOWN = enum.auto()  #: libvirt does not know
 
 
 @dataclasses.dataclass(frozen=True)
 class Monitor:
-    """What libvirt's controlInfo says of one domain, and for how many seconds it has held."""
+    """The result of libvirt's controlInfo for one domain, and its duration in seconds."""
 
     hold: Hold
     seconds: float

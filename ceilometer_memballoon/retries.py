@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide which domains are asked now, and when one in trouble is asked again."""
+"""Decide which domains are asked now, and when a failed one is asked again."""
 
 import contextlib
 import logging
@@ -17,24 +17,24 @@ from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.record import Boot, Record
 from ceilometer_memballoon.write_access import REFUSAL_SECONDS, Refusal
 
-#: Seconds for which a domain that gave no answer, or an error, is left alone.
+#: Seconds for which a domain is not asked after an error or a missing answer.
 RETRY_SECONDS = 60
 
 
 class Retries:
-    """Remembers when each domain was asked, and until when it is left alone."""
+    """Remembers when each domain was asked, and until when it is not asked."""
 
     def __init__(
         self, problems: ProblemLog, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """problems: where each domain's trouble is logged, under its boot."""
+        """problems: where each domain's failures are logged, with its boot as the subject."""
         self._problems = problems
         self._monotonic = monotonic
         self._asked: dict[Boot, float] = {}
         self._not_before: dict[Boot, float] = {}
 
     def is_due(self, record: Record) -> bool:
-        """Whether the domain may be asked now."""
+        """Return whether the domain may be asked now."""
         return self._monotonic() >= self._not_before.get(record.boot, 0.0)
 
     def in_order(self, records: Iterable[Record]) -> list[Record]:
@@ -45,18 +45,18 @@ class Retries:
         )
 
     def forget_all_but(self, boots: set[Boot]) -> None:
-        """Forget the domains that do not run any more."""
+        """Forget the domains that no longer run."""
         for known in (self._asked, self._not_before):
             for boot in known.keys() - boots:
                 del known[boot]
 
     @contextlib.contextmanager
-    def trouble_with(
+    def handle_failures(
         self, record: Record, message: str, refusals: list[Refusal] | None = None
     ) -> Iterator[None]:
-        """Log one domain's trouble, and leave the domain alone for a while.
+        """Log a failure in the context, and do not ask the domain for a while.
 
-        refusals: where a refused write is noted. Errors of the whole host are raised.
+        refusals: where a refused write is recorded. Errors of the whole host are raised.
         """
         self._asked[record.boot] = self._monotonic()
         try:
@@ -66,15 +66,15 @@ class Retries:
         except DomainGoneError as error:
             self._problems.log(record.boot, logging.DEBUG, message, record.uuid, error)
         except WriteRefusedError as error:
-            self._leave_alone(record, REFUSAL_SECONDS)
+            self._postpone(record, REFUSAL_SECONDS)
             if refusals is not None:
                 refusals.append((record, error))
         except Exception as error:
-            # A failure at one domain must not affect the others.
-            self._leave_alone(record, RETRY_SECONDS)
+            # The failure of one domain must not affect the others.
+            self._postpone(record, RETRY_SECONDS)
             self._problems.log(record.boot, logging.WARNING, message, record.uuid, error)
         else:
             self._problems.clear(record.boot)
 
-    def _leave_alone(self, record: Record, seconds: float) -> None:
+    def _postpone(self, record: Record, seconds: float) -> None:
         self._not_before[record.boot] = self._monotonic() + seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libvirt's state of a domain says of its guest. Pure."""
+"""Translate libvirt's state of a domain into the state of its guest. Pure."""
 
 import enum
 
@@ -8,20 +8,20 @@ class RunState(enum.Enum):
     """Whether a domain's processors run, and if not, why."""
 
     RUNNING = enum.auto()
-    PAUSED = enum.auto()  #: paused or suspended on purpose; it can run on
+    PAUSED = enum.auto()  #: paused or suspended on purpose; it can resume
     IO_ERROR = enum.auto()  #: paused by QEMU because its storage failed
-    CRASHED = enum.auto()  #: crashed; it never runs on
+    CRASHED = enum.auto()  #: crashed; it cannot resume
 
 
-#: libvirt's virDomainState and virDomainPausedReason, as far as they are used. A test
-#: compares them with libvirt's.
+#: The used values of libvirt's virDomainState and virDomainPausedReason. A test compares them with
+#: libvirt's.
 VIR_DOMAIN_PAUSED = 3
 VIR_DOMAIN_CRASHED = 6
 VIR_DOMAIN_PMSUSPENDED = 7
 VIR_DOMAIN_PAUSED_IOERROR = 5
 VIR_DOMAIN_PAUSED_CRASHED = 10
 
-#: Why a paused domain is, where it is not on purpose.
+#: The causes of a pause that was not on purpose.
 PAUSED_REASONS = {
     VIR_DOMAIN_PAUSED_IOERROR: RunState.IO_ERROR,
     VIR_DOMAIN_PAUSED_CRASHED: RunState.CRASHED,
@@ -29,9 +29,9 @@ PAUSED_REASONS = {
 
 
 def run_state(state: int, reason: int) -> RunState:
-    """Return what a virDomainState and its reason say. Takes any numbers.
+    """Return the state for a virDomainState and its reason. Accepts any numbers.
 
-    A state that is not known, and one that a later libvirt adds, is RUNNING.
+    An unknown state, such as one of a later libvirt, is RUNNING.
     """
     if state == VIR_DOMAIN_CRASHED:
         return RunState.CRASHED

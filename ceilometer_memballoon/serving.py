@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put our inspector where Ceilometer's own libvirt pollsters look for theirs.
+"""Make Ceilometer's own libvirt pollsters use the plugin's inspector.
 
-Ceilometer's option hypervisor_inspector allows no other name than libvirt's, so the
-inspector is put into the place that its pollsters share, while they are being loaded.
+Ceilometer's option hypervisor_inspector allows no name except libvirt's. So the inspector is
+stored in the attribute that its pollsters share, while they are being loaded.
 """
 
 import logging
@@ -15,7 +15,8 @@ from ceilometer_memballoon import node
 from ceilometer_memballoon.inspector import Inspector
 from ceilometer_memballoon.problem_log import ProblemLog
 
-#: The place, an attribute of Ceilometer's GenericComputePollster, and who fills it.
+#: The attribute of Ceilometer's GenericComputePollster for the inspector, and the method that sets
+#: it.
 SLOT = "_inspector"
 FILLED_BY = "_get_inspector"
 #: The methods that pollsters call, and one that Ceilometer's inspector calls itself.
@@ -34,7 +35,7 @@ _problems = ProblemLog()
 
 
 def has_slot() -> bool:
-    """Whether the installed Ceilometer has the place and the inspector that we know."""
+    """Return whether the installed Ceilometer has the expected attribute and inspector."""
     methods = (*METHODS, LOOKUP, "connection")
     return hasattr(GenericComputePollster, FILLED_BY) and all(
         hasattr(LibvirtInspector, method) for method in methods
@@ -42,16 +43,16 @@ def has_slot() -> bool:
 
 
 def is_serving() -> bool:
-    """Whether Ceilometer's libvirt pollsters in this process are served."""
+    """Return whether the plugin serves Ceilometer's libvirt pollsters in this process."""
     current = getattr(GenericComputePollster, SLOT, None)
     return isinstance(current, Inspector) or getattr(current, SERVED_BY, None) is not None
 
 
 def serve(conf: cfg.ConfigOpts) -> bool:
-    """Serve Ceilometer's libvirt pollsters if the option says so; whether they are served.
+    """Serve Ceilometer's libvirt pollsters if the option is set. Return whether they are served.
 
-    Call it while pollsters are loaded. Those that were loaded before keep their inspector
-    object, so its methods are replaced.
+    Call this while pollsters are being loaded. Pollsters that were loaded before keep their
+    inspector object, so its methods are replaced.
     """
     if not conf.memballoon.serve_stock_meters:
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Let one read of libvirt answer all pollsters of a polling cycle, and none of another."""
+"""Let one read of libvirt answer all pollsters of a polling cycle, and no other cycle's."""
 
 import contextlib
 import dataclasses
@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 from ceilometer_memballoon.errors import NoAnswerError
 from ceilometer_memballoon.groups import Question
 
-#: Seconds for which a snapshot may be used after it was taken. A cycle whose pollsters
-#: take longer, because they send many samples, reads again.
+#: Seconds for which a snapshot may be used. A cycle whose pollsters take longer, because they send
+#: many samples, reads again.
 MOST_AGE = 2.0
-#: In place of an instance's uuid: all instances.
+#: Means all instances, in place of an instance's UUID.
 ALL = ""
 
 S = TypeVar("S")
@@ -22,10 +22,11 @@ S = TypeVar("S")
 
 @dataclasses.dataclass
 class Shot(Generic[S]):
-    """A snapshot, or the error of the read that should have made it.
+    """A snapshot, or the error of its read.
 
-    ended: when the read ended, in seconds of the monotonic clock. served: the
-    questions about instances that it has answered, or an earlier one of the same cycle.
+    ended: When the read ended, in monotonic seconds.
+    served: The questions about instances that it, or an earlier snapshot of the same cycle, has
+        answered.
     """
 
     result: S | NoAnswerError
@@ -34,21 +35,21 @@ class Shot(Generic[S]):
     served: set[tuple[Question, str]] = dataclasses.field(default_factory=set)
 
     def get(self) -> S:
-        """The snapshot. Raises the error."""
+        """Return the snapshot. Raises the error of its read."""
         if isinstance(self.result, NoAnswerError):
             raise self.result
         return self.result
 
 
 class Snapshots(Generic[S]):
-    """Takes snapshots with ``read`` and lets each answer a question about an instance once.
+    """Takes snapshots with ``read``. Each one answers a question about an instance once.
 
-    A pollster asks the same question about the same instance again only in a later cycle.
-    So a repeated question gets a new snapshot. A read that fails is kept as a snapshot
-    is: libvirt is not asked again for each instance.
+    A pollster asks the same question about the same instance again only in a later cycle. So a
+    repeated question gets a new snapshot. A failed read is kept like a snapshot, so that libvirt is
+    not asked again for each instance.
 
-    The groups of a snapshot are those of the questions that were asked lately, that is,
-    since the repeated question before last. May be used by several threads.
+    A snapshot has the groups of the questions that were asked recently, which means since the
+    repeated question before the last one. Several threads may use a Snapshots object.
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class Snapshots(Generic[S]):
         patience: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """read: makes a snapshot of the given groups; raises NoAnswerError.
+        """read: Makes a snapshot of the given groups; raises NoAnswerError.
 
-        patience: seconds to wait for other threads that work at libvirt.
+        patience: Seconds to wait for other threads that use libvirt.
         """
         self._read = read
         self._patience = patience
@@ -90,7 +91,10 @@ class Snapshots(Generic[S]):
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep other threads from working at libvirt. Raises NoAnswerError."""
+        """Keep other threads from using libvirt while the context is active.
+
+        Raises NoAnswerError.
+        """
         if not self._working.acquire(timeout=self._patience):
             raise NoAnswerError("another polling cycle does not end")
         try:
@@ -103,7 +107,7 @@ class Snapshots(Generic[S]):
             shot = self._latest
             if shot is None or question.groups & ~shot.groups:
                 return None
-            # A question that waited for the read may share it with an equal one.
+            # A question that waited for the read may share it with an equal question.
             if asked > shot.ended and (
                 (question, uuid) in shot.served or asked > shot.ended + MOST_AGE
             ):
@@ -125,7 +129,7 @@ class Snapshots(Generic[S]):
         return shot
 
     def _begin(self, question: Question) -> tuple[int, set[tuple[Question, str]]]:
-        """The groups that the next read needs, and what was answered in its cycle already."""
+        """Return the groups of the next read, and the questions already answered in its cycle."""
         with self._lock:
             shot = self._latest
             served = set()

@@ -3,18 +3,18 @@
 
 from collections.abc import Mapping
 
-#: Statistics of one domain under the names of libvirt's Python binding
-#: (virDomainMemoryStats: actual, unused, available, usable, last_update, rss, ...)
-#: plus ``maximum``, the memory the domain has at the most. KiB; last_update in
-#: seconds since the epoch, faults and hugetlb in counts.
+#: Statistics of one domain under the names of libvirt's Python binding (virDomainMemoryStats:
+#: actual, unused, available, usable, last_update, rss, ...) plus ``maximum``, the most memory that
+#: the domain can have. Amounts are in KiB, last_update is in seconds since the epoch, and faults
+#: and hugetlb are counts.
 Stats = Mapping[str, int]
 
-#: 2^63 bytes in KiB. Above lie only numbers that are no amounts of memory: -1 and
-#: other negative ones read as unsigned (virtio-win #1323).
+#: 2^63 bytes in KiB. Larger numbers are no amounts of memory. They are -1 and other negative
+#: numbers read as unsigned (virtio-win #1323).
 ABSURD = 2**53
 
-#: What is known of a running domain at any time; all else in Stats is the guest's word
-#: of the moment of last_update. (So is the number of pages behind actual, but QEMU has
+#: Statistics that the host has of a running domain at any time. All others are the guest's, from
+#: the time of last_update. (The guest also reports the number of pages behind actual, but QEMU has
 #: it at any time: virtio_balloon_stat in hw/virtio/virtio-balloon.c.)
 HOST_STATS = ("actual", "maximum", "rss")
 
@@ -22,7 +22,7 @@ HOST_STATS = ("actual", "maximum", "rss")
 def stats_of_bulk(fields: Mapping[str, int]) -> dict[str, int]:
     """Return the balloon's part of one getAllDomainStats record under the names of Stats.
 
-    There last_update is balloon.last-update, and actual is balloon.current.
+    last_update comes from balloon.last-update, and actual from balloon.current.
     """
     prefix = "balloon."
     stats = {

@@ -14,14 +14,14 @@ class StockInspector(LibvirtInspector):  # type: ignore[misc]
     """Ceilometer's own inspector, which asks a snapshot instead of libvirt."""
 
     def __init__(self, conf: cfg.ConfigOpts, domain: SnapshotDomain, deltas: dict[str, Any]):
-        # Not LibvirtInspector's own constructor: it connects.
+        # Do not call LibvirtInspector's own constructor, because it connects.
         virt_inspector.Inspector.__init__(self, conf)
         self._domain = domain
         self.cache = deltas
 
     @property
     def connection(self) -> SnapshotDomain:
-        """What answers in place of a connection."""
+        """The stand-in for the connection."""
         return self._domain
 
     def _lookup_by_uuid(self, instance: Any) -> SnapshotDomain:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which guests of a host can be asked now, found out without asking them."""
+"""Find the guests of a host that can be asked now, without asking them."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -8,22 +8,23 @@ from ceilometer_memballoon.pending_read import Read
 from ceilometer_memballoon.qemu_process import QemuProcesses
 from ceilometer_memballoon.record import Boot, Hold, Monitor, Record
 
-#: A monitor that has been occupied for this many seconds belongs to a QEMU that hangs,
+#: A monitor that has been occupied for this many seconds belongs to a QEMU process that hangs,
 #: unless the host is so slow that its guests usually take longer.
 LONG_HELD = 1.0
 
 
 class Trouble:
-    """What is known of hung guests on one host.
+    """The hung guests of one host.
 
-    since: when the trouble began, in monotonic seconds; None while there is none.
-    hung: boots whose QEMU does not answer. occupied: boots whose monitor has been occupied
-    for long, by any libvirt client: each holds a worker of libvirtd. parked: reads
-    that are late, each with the boots whose QEMU it waits for.
+    since: When the trouble started, in monotonic seconds; None without trouble.
+    hung: Boots whose QEMU process does not answer.
+    occupied: Boots whose monitor any libvirt client has occupied for long. Each one holds a worker
+        of libvirtd.
+    parked: Late reads, each with the boots whose QEMU process it waits for.
     """
 
     def __init__(self, host: Host, processes: QemuProcesses, most_stuck: int) -> None:
-        """most_stuck: how many calls may be stuck on this host before nothing is asked."""
+        """most_stuck: the number of stuck calls on this host at which nothing is asked."""
         self._host = host
         self._processes = processes
         self._most_stuck = most_stuck
@@ -35,7 +36,7 @@ class Trouble:
 
     @property
     def stuck(self) -> int:
-        """How many calls are stuck on this host. The calls of every libvirt client count."""
+        """The number of stuck calls on this host. The calls of every libvirt client count."""
         ours = {boot for boots in self.parked.values() for boot in boots}
         return max(len(self.occupied | ours), len(self.parked))
 
@@ -45,7 +46,7 @@ class Trouble:
         return self.stuck >= self._places_for_unproven
 
     def begin(self, now: float) -> None:
-        """Note that guests may hang. Each has to prove from now on that it answers."""
+        """Note that guests may hang. From now on each guest has to prove that it answers."""
         if self.since is None:
             self.since = now
 
@@ -59,24 +60,25 @@ class Trouble:
         self._answered[boot] = now
 
     def last_answer(self, record: Record) -> float:
-        """When the guest last answered, in monotonic seconds; below zero if it never did."""
+        """Return when the guest last answered, in monotonic seconds; below zero if never."""
         return self._answered.get(record.boot, -1.0)
 
     def is_proven(self, record: Record) -> bool:
-        """Whether the guest has answered since the trouble began."""
+        """Return whether the guest has answered since the trouble started."""
         return self.since is None or self.last_answer(record) >= self.since
 
     def may_ask(self, record: Record) -> bool:
-        """Whether one more call may get stuck at this guest."""
-        # The last place is kept for guests that are proven to answer.
+        """Return whether one more call to this guest may get stuck."""
+        # The last call is reserved for guests that are proven to answer.
         places = self._most_stuck if self.is_proven(record) else self._places_for_unproven
         return self.stuck < places
 
     def examine(self, records: Collection[Record], hung_after: float, seconds: float) -> None:
-        """Find out which of these domains hang. Takes no job and asks no QEMU.
+        """Find the domains among these that hang. Takes no job and asks no QEMU process.
 
-        hung_after: seconds without an answer after which a QEMU counts as hung.
-        seconds: how long libvirtd may take. Raises NoAnswerError.
+        hung_after: Seconds without an answer after which a QEMU process counts as hung.
+        seconds: The longest time for libvirtd's answer.
+        Raises NoAnswerError.
         """
         monitors = self._host.monitors(records, seconds)
         self._find_awaited(monitors)
@@ -86,13 +88,13 @@ class Trouble:
         broken = {boot for boot, m in monitors.items() if m.hold is Hold.BROKEN}
         halted = self._processes.halted(r.uuid for r in records if r.boot not in occupied)
         hung = occupied | broken | {r.boot for r in records if r.uuid in halted}
-        # Of the other domains nothing new is known, also if libvirt was too slow for them.
+        # Nothing new is known of the other domains, nor of those for which libvirt was too slow.
         examined = monitors.keys()
         self.occupied = self.occupied - examined | occupied
         self.hung = self.hung - examined | hung
 
     def park(self, read: Read, now: float, seconds: float) -> None:
-        """Let a late read go on beside the others, and find out for whom it waits.
+        """Let a late read continue beside the others, and find the guests that it waits for.
 
         now: since when guests may hang, in monotonic seconds. Raises NoAnswerError.
         """
@@ -101,12 +103,12 @@ class Trouble:
         self._find_awaited(self._host.monitors(read.records, seconds))
 
     def set_aside(self, read: Read) -> None:
-        """Let a read go on beside the others. For whom it waits is not known yet."""
+        """Let a read continue beside the others. The guest that it waits for is not known yet."""
         read.park()
         self.parked[read] = set()
 
     def waits_for(self, boot: Boot) -> bool:
-        """Whether a parked read waits for this guest."""
+        """Return whether a parked read waits for this guest."""
         return any(boot in boots for boots in self.parked.values())
 
     def take_returned(self) -> list[Read]:
@@ -117,7 +119,7 @@ class Trouble:
         return returned
 
     def forget_all_but(self, boots: Iterable[Boot]) -> None:
-        """Forget the domains that do not run any more."""
+        """Forget the domains that no longer run."""
         kept = set(boots)
         self._answered = {boot: t for boot, t in self._answered.items() if boot in kept}
         self.hung &= kept
@@ -128,10 +130,10 @@ class Trouble:
         return max(self._most_stuck - 1, 1)
 
     def _find_awaited(self, monitors: Mapping[Boot, Monitor]) -> None:
-        """Note for whom each parked read waits now.
+        """Note the guests that each parked read waits for now.
 
-        A read of several domains goes on to the next one when a QEMU answers, and can get
-        stuck there again.
+        When a QEMU process answers, the read continues with its next domain and can get stuck
+        there.
         """
         occupied = {boot for boot, monitor in monitors.items() if monitor.hold is Hold.MONITOR}
         unknown = {boot for boot, monitor in monitors.items() if monitor.hold is Hold.UNKNOWN}

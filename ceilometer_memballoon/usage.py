@@ -5,25 +5,24 @@ from ceilometer_memballoon.stats import Stats
 
 
 def total(stats: Stats) -> int | None:
-    """Return how much memory the guest has, in KiB: available, or actual if that is less.
+    """Return the guest's memory in KiB: available, or actual if that is less.
 
-    available does not shrink with the balloon in Windows and where the guest may deflate it
-    on its own (autodeflate, as Nova has it): there the balloon's pages count as used.
+    available does not shrink with the balloon in Windows, and where the guest may deflate it on
+    its own (autodeflate, which Nova uses). There the balloon's pages count as used.
     """
     available, actual, free = stats.get("available"), stats.get("actual"), _free(stats)
     if available is None or actual is None:
         return available
-    # More free memory than actual was reported before the balloon grew.
+    # The guest reported more free memory than actual before the balloon grew.
     return available if free is not None and free > actual else min(available, actual)
 
 
 def usage(stats: Stats) -> int | None:
-    """Return how much of total the guest uses, in KiB: total - usable, else total - unused.
+    """Return the guest's memory in use, in KiB: total - usable, else total - unused.
 
-    usable is the guest's MemAvailable, so that page cache does not count as used;
-    drivers older than Linux 4.6 send only unused. None where neither is known.
-    Where total is available, this is the formula of Ceilometer's own memory.usage
-    (virt/libvirt/inspector.py).
+    usable is the guest's MemAvailable, so page cache does not count as used. Drivers older than
+    Linux 4.6 send only unused. The result is None if both are unknown. If total is available,
+    this is the formula of Ceilometer's own memory.usage (virt/libvirt/inspector.py).
     """
     whole, free = total(stats), _free(stats)
     return None if free is None or whole is None else whole - free
@@ -32,7 +31,7 @@ def usage(stats: Stats) -> int | None:
 def util(stats: Stats) -> float | None:
     """Return usage in percent of total; None without usable.
 
-    By free memory alone a guest that caches files looks full, and alarms would fire.
+    With free memory alone, a guest that caches files looks full, and alarms would fire.
     """
     used, whole = usage(stats), total(stats)
     return None if used is None or not whole or "usable" not in stats else 100 * used / whole

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write to libvirt, and remember whether the host lets the agent do so."""
+"""Write to libvirt, and remember whether the host allows it."""
 
 import contextlib
 import logging
@@ -12,10 +12,10 @@ from ceilometer_memballoon.problem_log import ProblemLog
 from ceilometer_memballoon.record import Record
 from ceilometer_memballoon.writer import Writer
 
-#: Seconds for which a host or a domain that refused a write is not asked again. Each
-#: attempt is an error in libvirtd's own log.
+#: Seconds for which a host or a domain is not asked after it refused a write. libvirtd logs each
+#: attempt as an error.
 REFUSAL_SECONDS = 600
-#: Refusals without a success after which the whole host is taken to refuse.
+#: The number of refusals without a success after which the whole host counts as refusing.
 MOST_REFUSALS = 3
 
 #: A subject of log messages, besides boots of domains.
@@ -23,7 +23,7 @@ WRITE_ACCESS = "write access"
 REFUSED = (
     "Statistics periods cannot be set: %s. Allow the agent's user to write to libvirt, "
     "or set [libvirt] mem_stats_period_seconds in nova.conf and hard-reboot the instances. "
-    "Guests that have a period are collected all the same."
+    "Guests that have a period are still collected."
 )
 REFUSED_ALONE = "Statistics period of instance %s cannot be set: %s"
 
@@ -31,10 +31,11 @@ Refusal = tuple[Record, WriteRefusedError]
 
 
 class Attempt:
-    """Sets periods until ``end``, in monotonic seconds, over one connection.
+    """Sets periods until ``end``, in monotonic seconds, on one connection.
 
-    The connection is opened when it is needed first, and closed with the attempt. done:
-    uuids of the domains that were set. refusals: the domains that refused.
+    The connection is opened at the first use, and closed with the attempt.
+    done: UUIDs of the domains that were set.
+    refusals: The domains that refused.
     """
 
     def __init__(self, host: Host, end: float) -> None:
@@ -52,7 +53,7 @@ class Attempt:
         self._open.close()
 
     def open_writer(self, seconds: float) -> Writer:
-        """The connection. Raises NoAnswerError, WriteRefusedError."""
+        """Return the connection. Raises NoAnswerError, WriteRefusedError."""
         if self._writer is None:
             self._writer = self._open.enter_context(self._host.writer(seconds))
         return self._writer
@@ -64,28 +65,28 @@ class WriteAccess:
     def __init__(
         self, problems: ProblemLog, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """problems: where refusals are logged, those of domains under their boots."""
+        """problems: where refusals are logged. A domain's subject is its boot."""
         self._problems = problems
         self._monotonic = monotonic
         self._refused_until = 0.0
 
     @property
     def is_refused(self) -> bool:
-        """Whether the host refused a short while ago, so that it is not asked now."""
+        """Whether the host refused recently, so that it is not asked now."""
         return self._monotonic() < self._refused_until
 
     def refuse(self, error: WriteRefusedError) -> None:
-        """Note that the host refuses."""
+        """Note that the host refuses writes."""
         self._refused_until = self._monotonic() + REFUSAL_SECONDS
         self._problems.log(WRITE_ACCESS, logging.WARNING, REFUSED, error)
 
     def note_step(self, attempt: Attempt) -> None:
-        """Note that the host refuses once MOST_REFUSALS domains have, and none was set."""
+        """Note that the host refuses if MOST_REFUSALS domains have refused and none was set."""
         if not attempt.done and len(attempt.refusals) >= MOST_REFUSALS:
             self.refuse(attempt.refusals[-1][1])
 
     def note_end(self, attempt: Attempt) -> None:
-        """Learn from an attempt that has ended whether the host refuses, or some domains."""
+        """Decide after an attempt whether the host refuses, or only some domains."""
         if attempt.done:
             self._problems.clear(WRITE_ACCESS, "Statistics periods can be set again.")
             for record, error in attempt.refusals:

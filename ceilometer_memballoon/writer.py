@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A read-write connection, and the one thing that it is opened for."""
+"""A read-write connection for one purpose."""
 
 from ceilometer_memballoon.binding import libvirt
 from ceilometer_memballoon.connection import Connection
@@ -7,7 +7,7 @@ from ceilometer_memballoon.record import Record
 
 
 class Writer:
-    """A read-write connection that does the one thing it was opened for."""
+    """A read-write connection that only sets statistics periods."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

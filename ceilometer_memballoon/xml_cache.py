@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep what the live XML says of running domains, and read it again when it may have changed."""
+"""Cache the live XML of running domains, and read it again when it may have changed."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -8,13 +8,13 @@ from ceilometer_memballoon.errors import DomainError, DomainGoneError
 from ceilometer_memballoon.live_xml import LiveXml, live_xml
 from ceilometer_memballoon.record import Boot, Record
 
-#: Seconds after which the XML of a domain is read again. Nova rewrites the metadata of a
-#: running domain, and an interface's filter or bridge can change.
+#: Seconds after which a domain's XML is read again. Nova rewrites the metadata of a running domain,
+#: and an interface's filter or bridge can change.
 REFRESH_SECONDS = 600.0
 #: Seconds after which XML that was not read again is forgotten.
 FORGET_SECONDS = 86400.0
-#: One domain in so many is read again for its age in one cycle, so that not all of a
-#: host's domains are read in the same cycle.
+#: In each cycle, one in this many domains is read again because of its age. So not all domains of a
+#: host are read in the same cycle.
 REFRESH_SHARE = 16
 
 
@@ -24,20 +24,20 @@ class XmlCache:
     def __init__(
         self, read: Callable[[Record], str], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """read: the live XML; raises NoAnswerError, DomainGoneError, DomainError."""
+        """read: returns the live XML; raises NoAnswerError, DomainGoneError, DomainError."""
         self._read = read
         self._monotonic = monotonic
         self._kept: dict[Boot, LiveXml] = {}
 
     def kept(self, record: Record) -> LiveXml | None:
-        """What was read in this boot, however old."""
+        """Return what was read in this boot, however old."""
         return self._kept.get(record.boot)
 
     def get(self, record: Record, group: str) -> LiveXml | None:
-        """The domain's XML, read now if its devices have changed; None if it is not available.
+        """Return the domain's XML; None if it is not available. Read it if its devices changed.
 
-        record: a domain that was just read, or one that does not run, whose XML is read
-        again by age. Raises NoAnswerError.
+        record: a domain that was just read, or one that does not run. The XML of the latter is
+            read again by age. Raises NoAnswerError.
         """
         kept = self._kept.get(record.boot)
         is_young = record.is_active or self._age(record) < REFRESH_SECONDS
@@ -46,10 +46,10 @@ class XmlCache:
         return self._try(record)
 
     def refresh(self, records: Iterable[Record]) -> None:
-        """Read the XML of the domains that are new, and of some that are old.
+        """Read the XML of new domains, and of some with old XML.
 
         records: all running domains. Only those that were just read are asked. Raises
-        NoAnswerError.
+            NoAnswerError.
         """
         every = list(records)
         self._kept = {one.boot: self._kept[one.boot] for one in every if one.boot in self._kept}
@@ -57,16 +57,16 @@ class XmlCache:
             self._try(record)
 
     def is_due(self, records: Iterable[Record]) -> bool:
-        """Whether refresh() would read something if it were allowed to ask all of these."""
+        """Return whether refresh() would read something if it could ask all of these domains."""
         return any(self._age(record) > REFRESH_SECONDS for record in records)
 
     def _forget_departed(self) -> None:
-        # refresh() does it, but only the discovery calls that.
+        # refresh() also does this, but only the discovery calls it.
         limit = self._monotonic() - FORGET_SECONDS
         self._kept = {boot: kept for boot, kept in self._kept.items() if kept.taken > limit}
 
     def _due(self, records: list[Record]) -> list[Record]:
-        # No other job can hold a domain that does not run.
+        # No job can hold a domain that does not run.
         readable = [record for record in records if record.is_read or not record.is_active]
         new = [record for record in readable if record.boot not in self._kept]
         old = [

@@ -20,23 +20,23 @@ Boot = Callable[..., Guest]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Know pyproject.toml's faulthandler_exit_on_timeout, which pytest has from 9 on."""
+    """Accept pyproject.toml's faulthandler_exit_on_timeout, which pytest has from 9 on."""
     if pytest.version_tuple < (9,):
         parser.addini("faulthandler_exit_on_timeout", "has no effect before pytest 9")
 
 
 def pytest_configure() -> None:
-    """Set up this process, and so all that it starts, for the tests.
+    """Prepare this process, and all processes that it starts, for the tests.
 
-    It can be interrupted: a shell starts what it runs in the background with SIGINT
-    ignored, and a process inherits that. It uses no proxy: tests talk to loopback alone.
+    Restore SIGINT, because a shell starts background processes with SIGINT ignored. Remove
+    proxies from the environment, because tests connect to loopback only.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
 
 
-def lack(reason: str) -> None:
+def skip_or_fail(reason: str) -> None:
     """Skip the test, or fail it under REQUIRE_LAB=1."""
     if os.environ.get("REQUIRE_LAB") == "1":
         pytest.fail(reason)
@@ -45,32 +45,32 @@ def lack(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def hypervisor() -> Iterator[Hypervisor]:
-    """The session's private libvirtd; skips the test, or fails it under REQUIRE_LAB=1."""
+    """The session's private libvirtd. Skips the test, or fails it under REQUIRE_LAB=1."""
     if missing := missing_packages():
-        lack(f"no lab on this machine: apt-get install {' '.join(missing)}")
+        skip_or_fail(f"no lab on this machine: apt-get install {' '.join(missing)}")
     with Hypervisor() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def root_only(hypervisor: Hypervisor) -> None:
-    """Skips the test without root, or fails it under REQUIRE_LAB=1."""
+    """Skip the test without root, or fail it under REQUIRE_LAB=1."""
     if os.geteuid() != 0:
-        lack("only root can start a libvirtd of root's")
+        skip_or_fail("only root can start a libvirtd as root")
     if missing := privileged_lab.missing_packages():
-        lack(f"no D-Bus or polkit on this machine: apt-get install {' '.join(missing)}")
+        skip_or_fail(f"no D-Bus or polkit on this machine: apt-get install {' '.join(missing)}")
 
 
 @pytest.fixture
 def privileged(root_only: None) -> Iterator[Callable[[str], PrivilegedHypervisor]]:
-    """Start a libvirtd of root's with these lines in its libvirtd.conf; ends with the test."""
+    """Start a libvirtd as root with these lines in its libvirtd.conf. It ends with the test."""
     with contextlib.ExitStack() as running:
         yield lambda settings: running.enter_context(PrivilegedHypervisor(settings))
 
 
 @pytest.fixture
 def boot_on() -> Iterator[Boot]:
-    """Boot a guest (arguments as tests.lab.guest.Guest); it is gone after the test."""
+    """Boot a guest (arguments as tests.lab.guest.Guest). It is destroyed after the test."""
     with contextlib.ExitStack() as guests:
 
         def boot_one(
@@ -85,13 +85,13 @@ def boot_on() -> Iterator[Boot]:
 
 @pytest.fixture
 def boot(hypervisor: Hypervisor, boot_on: Boot) -> Boot:
-    """Boot a guest on the session's hypervisor; further arguments as boot_on."""
+    """Boot a guest on the session's hypervisor (further arguments as boot_on)."""
     return functools.partial(boot_on, hypervisor)
 
 
 @pytest.fixture
 def start_agent(hypervisor: Hypervisor) -> Iterator[Callable[..., Agent]]:
-    """Start a ceilometer-polling (arguments as tests.lab.agent.Agent); it ends with the test."""
+    """Start a ceilometer-polling (arguments as tests.lab.agent.Agent). It ends with the test."""
     with contextlib.ExitStack() as agents:
 
         def start(hypervisor: Hypervisor = hypervisor, **options: Any) -> Agent:
@@ -105,13 +105,13 @@ MEASURED = pytest.StashKey[list[str]]()
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Note figures (title, text) to print at the end of the run. doc/ quotes them."""
+    """Record a figure (title, text) and print it at the end of the run. doc/ quotes the figures."""
     notes = request.config.stash.setdefault(MEASURED, [])
     return lambda what, figures: notes.append(f"{what}: {figures}")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print what was measured. The reporter's class has no public name before pytest 9."""
+    """Print the measured figures. The reporter's class has no public name before pytest 9."""
     if notes := config.stash.get(MEASURED, []):
         terminalreporter.section("measured")
         for note in notes:

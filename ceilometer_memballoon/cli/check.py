@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command that checks the installation on this compute node."""
+"""The command 'check', which checks the installation on this compute node."""
 
 import argparse
 import contextlib
@@ -16,9 +16,9 @@ from ceilometer_memballoon.cli import (
     check_node,
     check_polling,
 )
+from ceilometer_memballoon.cli.compute_node import ComputeNode
 from ceilometer_memballoon.cli.config_files import one_line
 from ceilometer_memballoon.cli.installation import POLLSTERS, READ, Installation
-from ceilometer_memballoon.cli.node import Node
 from ceilometer_memballoon.errors import ConfigurationError, MemballoonError, NotCheckedError
 
 CHECKS: Sequence[tuple[str, Callable[[Installation], Result]]] = (
@@ -31,7 +31,7 @@ CHECKS: Sequence[tuple[str, Callable[[Installation], Result]]] = (
     ("Nova's configuration", check_files.nova),
     (POLLSTERS, check_polling.pollsters),
     ("Polling interval", check_polling.interval),
-    ("Other libvirt pollsters", check_polling.isolation_of),
+    ("Other libvirt pollsters", check_polling.isolation),
     ("Gnocchi", check_gnocchi.meters),
     ("Prometheus exporter", check_exporter.exporter),
 )
@@ -40,27 +40,27 @@ CHECKS: Sequence[tuple[str, Callable[[Installation], Result]]] = (
 class Check(command.Command):  # type: ignore[misc]
     """Check this node's installation: configuration, libvirt, periods, polling, Gnocchi.
 
-    Changes nothing. Run it as the agent's user, because it finds out what the user who runs
-    it may do. To see whether periods may be set, it sets the period of one guest to the
-    value that the guest has. Exit status: 0 if all is well, 1 for a warning, 2 for a
-    failure, such as a file that cannot be read.
+    The command changes nothing. Run it as the agent's user, because it checks the rights of the
+    user who runs it. To check whether periods can be set, it sets one guest's period to the
+    value that the guest already has. Exit status: 0 if all checks pass, 1 after a warning, 2
+    after a failure, such as an unreadable file.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add Nova's configuration."""
+        """Add the option for Nova's configuration."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "--nova-config",
             action="append",
             default=[],
             metavar="FILE|DIR",
-            help="Nova's configuration to compare with; may be repeated (default: where "
-            "nova-compute looks, such as /etc/nova/nova.conf and /etc/nova/nova.conf.d)",
+            help="Nova's configuration to compare with; may be repeated (default: the files "
+            "that nova-compute reads, such as /etc/nova/nova.conf and /etc/nova/nova.conf.d)",
         )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> int:
-        """Print the results; return the exit status."""
+        """Print the results. Return the exit status."""
         try:
             configuration = self.app.configuration
         except ConfigurationError as error:
@@ -68,7 +68,7 @@ class Check(command.Command):  # type: ignore[misc]
         if not configuration.was_read:
             problem = str(configuration.problem)
             return _print(("Configuration", functools.partial(_nothing_else, problem)))
-        with contextlib.closing(Node(configuration)) as node:
+        with contextlib.closing(ComputeNode(configuration)) as node:
             installation = Installation(configuration, node, arguments.nova_config)
             checks = [(name, functools.partial(check, installation)) for name, check in CHECKS]
             return _print(*checks)
@@ -85,7 +85,7 @@ def _print(*checks: tuple[str, Callable[[], Result]]) -> int:
 
 
 def _run(check: Callable[[], Result], table: "Table") -> Result:
-    """Return the check's result. An exception is the failure of this check only."""
+    """Return the check's result. An exception fails only this check."""
     try:
         return check()
     except NotCheckedError as error:
@@ -97,6 +97,6 @@ def _run(check: Callable[[], Result], table: "Table") -> Result:
 
 
 class Table(UpgradeCommands):  # type: ignore[misc]
-    """Runs the checks and prints their results, as OpenStack's 'status upgrade check' does."""
+    """Runs the checks and prints their results like OpenStack's 'status upgrade check'."""
 
     display_title = "Installation of ceilometer-memballoon"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The check of the agent's exporter for Prometheus: who can read it, and whether TLS works."""
+"""The check of the agent's Prometheus exporter: who can read it, and whether TLS works."""
 
 import ipaddress
 import ssl
@@ -11,13 +11,13 @@ from ceilometer_memballoon.cli.config_files import one_line, username
 from ceilometer_memballoon.cli.installation import Installation
 
 SHOWS = (
-    "The exporter shows the names of all tenants' instances and does not ask who reads them. "
+    "The exporter shows the names of all tenants' instances to everyone who can reach it. "
     "Set [polling] prometheus_listen_addresses to an address of the management network"
 )
 
 
 def exporter(installation: Installation) -> Result:
-    """Whether the exporter starts, and whether others than the monitoring can read it."""
+    """Check that the exporter starts, and that only the monitoring can read it."""
     polling = installation.conf.polling
     if not polling.enable_prometheus_exporter:
         return Result(Code.SUCCESS, "[polling] enable_prometheus_exporter is off.")
@@ -29,18 +29,19 @@ def exporter(installation: Installation) -> Result:
     hosts = [address.rpartition(":")[0].strip("[]") for address in addresses]
     listed = ", ".join(addresses)
     if any(map(_is_any, hosts)):
-        return Result(Code.WARNING, f"It listens on {listed}, which is every address. {SHOWS}.")
+        return Result(Code.WARNING, f"It listens on {listed}, which means every address. {SHOWS}.")
     if not has_tls and not all(map(_is_loopback, hosts)):
         return Result(
             Code.WARNING,
-            f"It listens on {listed} without TLS. The names of all tenants' instances can be read "
-            "on the way. Set [polling] prometheus_tls_enable (Ceilometer 25 and later).",
+            f"It listens on {listed} without TLS. Anyone on the network path can read the names "
+            "of all tenants' instances. Set [polling] prometheus_tls_enable (Ceilometer 25 and "
+            "later).",
         )
     return Result(Code.SUCCESS, f"It listens on {listed}, {'with' if has_tls else 'without'} TLS.")
 
 
 def _tls_problem(polling: Any) -> str | None:
-    """Why the agent, run by this user, could not start its exporter; None if it could."""
+    """Return why an agent of this user could not start its exporter; None if it could."""
     certificate, key = polling.prometheus_tls_certfile, polling.prometheus_tls_keyfile
     if not certificate or not key:
         return (
@@ -48,7 +49,7 @@ def _tls_problem(polling: Any) -> str | None:
             "prometheus_tls_keyfile is not set. The agent does not start."
         )
     try:
-        # A password, because OpenSSL asks at the terminal for the one of an encrypted key.
+        # Without a password OpenSSL would ask for one at the terminal if the key is encrypted.
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
             certificate, key, password=""
         )

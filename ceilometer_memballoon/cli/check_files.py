@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of configuration files: the agent's own, and Nova's beside it."""
+"""The checks of configuration files: the agent's and Nova's."""
 
 import os
 import pathlib
@@ -9,50 +9,50 @@ from typing import Any
 from oslo_upgradecheck.upgradecheck import Code, Result
 
 from ceilometer_memballoon.cli import nova_file
+from ceilometer_memballoon.cli.agent_configuration import AGENT, Configuration
 from ceilometer_memballoon.cli.config_files import parsed, username
-from ceilometer_memballoon.cli.configuration import AGENT, Configuration
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
 from ceilometer_memballoon.errors import FileError
 
-#: Options of Nova's that the agent may share: same meaning, same value on one node.
+#: Nova's options that the agent may share. Both services use them with the same meaning and value.
 SHARED = {"DEFAULT": {"host", "debug"}, "libvirt": {PERIOD}}
-#: Options that oslo.messaging makes known only when the agent connects.
+#: Options that oslo.messaging registers only when the agent connects.
 LATE = {"transport_url"}
 MESSAGING = "oslo_messaging"
 SEPARATE = (
-    "Give the agent a file with the one option instead: '[libvirt]' and '{}' in a file below "
+    "Instead, give the agent a file with only this option: '[libvirt]' and '{}' in a file in "
     "/etc/ceilometer/ceilometer.conf.d/."
 )
 
 
 def configuration(installation: Installation) -> Result:
-    """Which files were read, and which could not be."""
+    """Check that the agent's configuration files can be read."""
     found = installation.configuration
     if found.problem:
         return Result(Code.FAILURE, found.problem)
     if not found.files:
         return Result(
             Code.WARNING,
-            "No configuration file was found where ceilometer-polling looks, so all options have "
-            "their defaults. If the agent is given one, give it to this command as well, with "
-            "--config-file or --config-dir.",
+            "No configuration file was found in the places that ceilometer-polling reads, so all "
+            "options have their defaults. If you start the agent with --config-file or "
+            "--config-dir, give this command the same options.",
         )
     return Result(Code.SUCCESS, f"Read: {', '.join(found.files)}.")
 
 
 def agent_log(installation: Installation) -> Result:
-    """Whether the agent could open its log, without which it does not start."""
+    """Check that the agent can open its log. Without it the agent does not start."""
     found = installation.configuration
     name, path = _log_path(installation.conf.log)
     if path is None:
-        return Result(Code.SUCCESS, "The agent logs to no file.")
+        return Result(Code.SUCCESS, "The agent does not log to a file.")
     if _can_be_opened(path):
         return Result(Code.SUCCESS, f"{path} can be opened.")
     value, origin = installation.conf.log[name], found.origin(name)
     remedy = (
         SEPARATE.format(f"{PERIOD} = {installation.period}")
         if origin and nova_file.is_novas(origin)
-        else "Let this user write there, or run this command as the agent's user."
+        else "Allow this user to write there, or run this command as the agent's user."
     )
     return Result(
         Code.FAILURE,
@@ -62,7 +62,10 @@ def agent_log(installation: Installation) -> Result:
 
 
 def _log_path(options: dict[str, Any]) -> tuple[str, pathlib.Path | None]:
-    """The option that decides, and the file that oslo.log opens at start; None for no file."""
+    """Return the option that decides, and the file that oslo.log opens at start.
+
+    The file is None if there is none.
+    """
     if options["log_config_append"]:
         return "log_config_append", pathlib.Path(options["log_config_append"])
     folder, file = options["log_dir"], options["log_file"]
@@ -78,13 +81,13 @@ def _can_be_opened(path: pathlib.Path) -> bool:
 
 
 def nova(installation: Installation) -> Result:
-    """What else the agent takes from Nova's file, and whether Nova's period is the agent's."""
+    """Check what the agent reads from Nova's files, and that both have the same period."""
     ours, origin = installation.period, installation.period_origin
     foreign = list(_foreign(installation.configuration))
     if foreign:
         return Result(
             Code.WARNING,
-            f"From Nova's file the agent also takes {', '.join(foreign)}. "
+            f"The agent also reads {', '.join(foreign)} from Nova's file. "
             + SEPARATE.format(f"{PERIOD} = {ours}"),
         )
     try:
@@ -97,13 +100,13 @@ def nova(installation: Installation) -> Result:
         return Result(Code.SUCCESS, f"Nova and the agent have the same {PERIOD}, {ours}.")
     return Result(
         Code.WARNING,
-        f"{PERIOD} is {theirs.value} for Nova, by {theirs.origin}, and {ours} for the agent, by "
-        f"{origin}. Nova gives each guest its value at boot. Use one value for both.",
+        f"{PERIOD} is {theirs.value} for Nova (from {theirs.origin}) and {ours} for the agent "
+        f"(from {origin}). Nova sets its value on each guest at boot. Use one value for both.",
     )
 
 
 def _foreign(found: Configuration) -> Iterator[str]:
-    """Options that a file of Nova's sets for the agent, other than those that may be shared."""
+    """Yield the options that Nova's files set for the agent and that both must not share."""
     conf: Any = found.conf
     for file in filter(nova_file.is_novas, found.files):
         for section, options in parsed(file).items():

@@ -15,42 +15,42 @@ from ceilometer_memballoon.cli.gnocchi_file import granularities, policies_by_me
 from ceilometer_memballoon.cli.installation import Installation
 from ceilometer_memballoon.errors import FileError
 
-#: What Ceilometer falls back to, in its own package.
+#: The files in Ceilometer's own package that it uses when the node has none.
 CEILOMETER = importlib.resources.files("ceilometer")
 STOCK_DEFINITIONS = str(CEILOMETER / "publisher/data/gnocchi_resources.yaml")
 STOCK_PIPELINE = str(CEILOMETER / "pipeline/data/pipeline.yaml")
-#: The meter that the shipped alarms look at, and the granularity they need, in seconds.
+#: The meter of the shipped alarms, and the granularity that they need, in seconds.
 ALARMED, MINUTE = "memory.util", 60
-KEEPS = "Gnocchi's publisher keeps every meter that is selected."
-SEEN_HERE = "(This is what is seen on this node; it may differ where the notification agent runs.)"
+STORES_ALL = "Gnocchi stores every selected meter."
+SEEN_HERE = "(This check reads this node's files. The notification agent's node may have others.)"
 
 
 def meters(installation: Installation) -> Result:
-    """Whether Gnocchi's publisher would drop a meter, or keep it too seldom for an alarm."""
+    """Check that Gnocchi stores every selected meter, and often enough for the shipped alarms."""
     if not installation.conf.polling.enable_notifications:
         return Result(Code.SUCCESS, "Not used: [polling] enable_notifications is false.")
     publishers = list(_publishers(installation))
     if not publishers:
-        return Result(Code.SUCCESS, "No publisher in pipeline.yaml is Gnocchi's.")
+        return Result(Code.SUCCESS, "pipeline.yaml has no Gnocchi publisher.")
     results = [_check_publisher(publisher, installation) for publisher in publishers]
     return max(results, key=lambda result: int(result.code))
 
 
 @dataclasses.dataclass(frozen=True)
 class Publisher:
-    """One of Gnocchi's in pipeline.yaml. meters: names of the samples that reach it."""
+    """A Gnocchi publisher in pipeline.yaml. meters: names of the samples that reach it."""
 
     url: str
     meters: set[str]
 
     def option(self, name: str) -> str | None:
-        """The value of a parameter of the address."""
+        """Return the value of a parameter in the URL; None if it is missing."""
         query = urllib.parse.urlparse(self.url).query
         return urllib.parse.parse_qs(query).get(name, [None])[-1]
 
 
 def _check_publisher(publisher: Publisher, installation: Installation) -> Result:
-    """What the publisher does with the meters. Raises FileError."""
+    """Return the result for one publisher. Raises FileError."""
     name = publisher.option("resources_definition_file") or "gnocchi_resources.yaml"
     path = yaml_file.locate(installation.conf, name, STOCK_DEFINITIONS)
     definitions = yaml_file.read_mapping(path)
@@ -68,32 +68,35 @@ def _check_publisher(publisher: Publisher, installation: Installation) -> Result
         return _granularity(override, granularities(definitions, path), publisher.url)
     if ALARMED in publisher.meters:
         return _granularity(policies[ALARMED], granularities(definitions, path), path)
-    return Result(Code.SUCCESS, KEEPS)
+    return Result(Code.SUCCESS, STORES_ALL)
 
 
 def _granularity(policy: str, known: dict[str, set[int]], where: str) -> Result:
-    """Whether the policy, which is given there, keeps what an alarm asks for."""
+    """Return whether the archive policy stores the minutes that an alarm needs.
+
+    where: the file or URL that names the policy.
+    """
     kept = known.get(policy)
     if kept is None:
         return Result(
             Code.SUCCESS,
-            f"{KEEPS} {where} names the archive policy {policy}, which is not defined here: "
-            f"alarms need one with a granularity of {MINUTE} s.",
+            f"{STORES_ALL} {where} names the archive policy {policy}, which is not defined here. "
+            f"Alarms need a policy with a granularity of {MINUTE} s.",
         )
     if MINUTE in kept:
-        return Result(Code.SUCCESS, KEEPS)
+        return Result(Code.SUCCESS, STORES_ALL)
     seconds = ", ".join(f"{one} s" for one in sorted(kept)) or "nothing"
     return Result(
         Code.WARNING,
-        f"{where} keeps meters by the archive policy {policy}, which has {seconds} and not "
-        f"{MINUTE} s: the shipped alarms can never fire. Use ceilometer-high, or take "
-        "'archive_policy=' out of the publisher's address so that the definitions' policies "
+        f"{where} stores meters with the archive policy {policy}, which has {seconds} and not "
+        f"{MINUTE} s, so the shipped alarms can never fire. Use ceilometer-high, or remove "
+        "'archive_policy=' from the publisher's URL so that the definitions' policies "
         f"apply. {SEEN_HERE}",
     )
 
 
 def _publishers(installation: Installation) -> Iterator[Publisher]:
-    """Gnocchi's publishers that at least one selected meter reaches."""
+    """Yield the Gnocchi publishers that at least one selected meter reaches."""
     path = yaml_file.locate(installation.conf, installation.conf.pipeline_cfg_file, STOCK_PIPELINE)
     pipeline = yaml_file.read_mapping(path)
     sources = yaml_file.entries(pipeline, "sources", path) if "sources" in pipeline else None
@@ -119,7 +122,7 @@ def _reaching(sink: dict[Any, Any], sources: list[Any], meters: set[str], path: 
 
 def _scheme(url: str, path: str) -> str:
     try:
-        # Ceilometer accepts a publisher's bare name.
+        # Ceilometer also accepts a publisher's name without "://".
         return urllib.parse.urlparse(url).scheme or url
     except ValueError as error:
         raise FileError(f"{path}: publisher {url}: {error}") from error

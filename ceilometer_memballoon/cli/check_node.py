@@ -6,8 +6,8 @@ import collections
 from oslo_upgradecheck.upgradecheck import Code, Result
 
 from ceilometer_memballoon.cli.columns import OK
+from ceilometer_memballoon.cli.compute_node import SECONDS, ComputeNode, Guest
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
-from ceilometer_memballoon.cli.node import SECONDS, Guest, Node
 from ceilometer_memballoon.errors import (
     CommandError,
     DomainError,
@@ -21,17 +21,16 @@ NO_WRITE = (
     "libvirt, or set the option in nova.conf and hard-reboot the guests."
 )
 NOT_TRIED = (
-    "A read-write connection can be opened. Whether a period may be set was not tried, because "
-    "{}; libvirt's access control may refuse it."
+    "A read-write connection can be opened. Setting a period was not tried, because {}. "
+    "libvirt's access control may refuse it."
 )
 TRIED = (
-    "Statistics periods can be set: tried on guest {}, whose period was set to the {} s that it "
-    "has."
+    "Statistics periods can be set: tried on guest {}, whose period was set to its present {} s."
 )
 
 
 def read_access(installation: Installation) -> Result:
-    """Whether libvirt can be read."""
+    """Check that libvirt can be read."""
     try:
         guests = installation.guests
     except CommandError as error:
@@ -45,12 +44,12 @@ def read_access(installation: Installation) -> Result:
     silent = sum(guest.verdict != OK for guest in guests)
     text = f"{_guests(len(guests))} can be read."
     if silent:
-        text += f" {_guests(silent)} without memory.usage: see 'guest list --problem'."
+        text += f" {_guests(silent)} without memory.usage. See 'guest list --problem'."
     return Result(Code.SUCCESS, text)
 
 
 def write_access(installation: Installation) -> Result:
-    """Whether a period can be set, as far as that can be found out without a change."""
+    """Check that a period can be set, without changing one."""
     if not installation.node.rule.may_set:
         return Result(Code.SUCCESS, "Not needed: [memballoon] set_periods is false.")
     if installation.period <= 0:
@@ -62,8 +61,8 @@ def write_access(installation: Installation) -> Result:
         return Result(Code.WARNING, NO_WRITE.format(error))
 
 
-def _try_to_write(node: Node, guests: list[Guest]) -> Result:
-    """Set a period to its present value. Nothing else shows whether that is allowed."""
+def _try_to_write(node: ComputeNode, guests: list[Guest]) -> Result:
+    """Set one guest's period to its present value. No other call shows whether this is allowed."""
     with node.host.writer(SECONDS) as writer:
         for guest in filter(_can_be_tried, guests):
             assert guest.period is not None
@@ -78,24 +77,24 @@ def _try_to_write(node: Node, guests: list[Guest]) -> Result:
 
 
 def _can_be_tried(guest: Guest) -> bool:
-    """Whether its QEMU answers, and setting the period that it has changes nothing."""
+    """Return whether QEMU answers and the guest has a period to set again."""
     return guest.verdict == OK and bool(guest.period)
 
 
 def option(installation: Installation) -> Result:
-    """The period that the option asks for, and who sets it."""
+    """Check that the option asks for a period."""
     period, origin = installation.period, installation.period_origin
-    text = f"[libvirt] {PERIOD} is {period}, by {origin}."
+    text = f"[libvirt] {PERIOD} is {period} (from {origin})."
     if period > 0:
         return Result(Code.SUCCESS, text)
     return Result(
         Code.WARNING,
-        f"{text} No guest is enabled. Set it above zero, in nova.conf as well.",
+        f"{text} The agent enables no guest. Set the option above zero, in nova.conf as well.",
     )
 
 
 def periods(installation: Installation) -> Result:
-    """Whether the guests have the option's period."""
+    """Check that the guests have the option's period."""
     option, origin = installation.period, installation.period_origin
     counts = collections.Counter(g.period for g in installation.guests if g.period is not None)
     found = (
@@ -103,11 +102,10 @@ def periods(installation: Installation) -> Result:
     )
     if option <= 0 or not counts.keys() - {0, option}:
         return Result(Code.SUCCESS, f"{found}.")
-    by_whom = "by default" if origin == "default" else f"by {origin}"
     return Result(
         Code.WARNING,
-        f"{found}; the option says {option} {by_whom}. Set [libvirt] {PERIOD} in the agent's "
-        "configuration to the value that nova.conf has.",
+        f"{found}, and [libvirt] {PERIOD} is {option} (from {origin}). Set the option in the "
+        "agent's configuration to the value in nova.conf.",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cells that are short in a table, for people, and whole in JSON, YAML, CSV and values."""
+"""Cells of tables. They are short in a table, and complete in JSON, YAML, CSV and values."""
 
 import os
 import sys
@@ -12,17 +12,17 @@ from ceilometer_memballoon.problem_log import printable
 
 OK = "ok"
 YELLOW, PLAIN = "\033[33m", "\033[0m"
-#: Enough letters of a UUID to distinguish the guests of a host.
+#: Enough digits of a UUID to distinguish the guests of a host.
 UUID_DIGITS = 8
 NAME_LETTERS = 14
 TEXT_LETTERS = 64
-#: Below this a number with one decimal shows as 0.0.
+#: A number below this shows as 0.0 with one decimal.
 SMALLEST_CHANGE = 0.05
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class Cell(columns.FormattableColumn):  # type: ignore[misc]
-    """A value that may be missing: '-' in a table, null elsewhere, last in order."""
+    """A value that may be missing. It is '-' in a table, null elsewhere, and sorts last."""
 
     def __lt__(self, other: Any) -> bool:
         mine, others = self._value, other._value
@@ -35,7 +35,7 @@ class Cell(columns.FormattableColumn):  # type: ignore[misc]
         return hash(self._value)
 
     def human_readable(self) -> str:
-        """The table's form."""
+        """Return the cell's text in a table."""
         return "-" if self._value is None else self._shown()
 
     def _shown(self) -> str:
@@ -43,14 +43,14 @@ class Cell(columns.FormattableColumn):  # type: ignore[misc]
 
 
 class Uuid(Cell):
-    """An instance's uuid, by its first digits."""
+    """An instance UUID. A table shows its first digits."""
 
     def _shown(self) -> str:
         return str(self._value)[:UUID_DIGITS]
 
 
 class Name(Cell):
-    """What a user called an instance: long, or with anything in it."""
+    """A name that a user chose, of any length and with any characters. A table shortens it."""
 
     def _shown(self) -> str:
         text = printable(self._value)
@@ -58,21 +58,21 @@ class Name(Cell):
 
 
 class Text(Cell):
-    """Sentences, in lines."""
+    """Sentences. A table wraps them."""
 
     def _shown(self) -> str:
         return textwrap.fill(str(self._value), TEXT_LETTERS)
 
 
 class Number(Cell):
-    """One decimal."""
+    """A number with one decimal."""
 
     def _shown(self) -> str:
         return f"{self._value:.1f}"
 
 
 class Duration(Cell):
-    """Seconds, in the largest unit of which there are two at least."""
+    """Seconds, in the largest unit that gives at least 2."""
 
     def _shown(self) -> str:
         seconds, unit = next(
@@ -81,15 +81,15 @@ class Duration(Cell):
         return f"{self._value // seconds} {unit}"
 
 
-class Whole(Cell):
-    """No decimals."""
+class Integer(Cell):
+    """A number without decimals."""
 
     def _shown(self) -> str:
         return f"{self._value:.0f}"
 
 
 class Verdict(Cell):
-    """'ok' or the reason, which stands out on a terminal."""
+    """'ok' or the reason. A terminal shows a reason in colour."""
 
     def _shown(self) -> str:
         wants_colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -99,7 +99,7 @@ class Verdict(Cell):
 
 
 class Period(Cell):
-    """A balloon's period in seconds and, where it differs, the option's in parentheses."""
+    """A balloon's period in seconds. The option's period follows in parentheses if it differs."""
 
     def __init__(self, value: int | None, option: int) -> None:
         super().__init__(value)
@@ -111,14 +111,14 @@ class Period(Cell):
 
 
 class Change(Cell):
-    """One decimal and a sign; blank for no change that can be seen."""
+    """A number with a sign and one decimal; blank if it rounds to zero."""
 
     def _shown(self) -> str:
         return f"{self._value:+.1f}" if abs(self._value) >= SMALLEST_CHANGE else ""
 
 
 class Rate(Cell):
-    """One decimal; blank for none that can be seen."""
+    """A number with one decimal; blank if it rounds to zero."""
 
     def _shown(self) -> str:
         return f"{self._value:.1f}" if self._value >= SMALLEST_CHANGE else ""

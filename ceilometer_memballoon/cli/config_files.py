@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files in which oslo.config looks for options."""
+"""The files from which oslo.config reads options."""
 
 import getpass
 import glob
@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 
 from oslo_config import cfg
 
-#: Folders where oslo.config looks first for Ceilometer's files.
+#: The folders that oslo.config searches first for Ceilometer's files.
 FOLDERS = ("~/.ceilometer", "/etc/ceilometer")
 
-#: --config-file or --config-dir, and its value; in the order in which they take effect.
+#: --config-file or --config-dir, and its value, in the order in which they take effect.
 Words = Sequence[tuple[str, str]]
 
 
 def found(words: Words, project: str, program: str) -> tuple[list[str], list[str]]:
-    """Return the files that oslo.config reads, later ones taking precedence, and the folders.
+    """Return the files that oslo.config reads, and the folders. Later files take precedence.
 
     words: the options that the program was given. project, program: their names.
     """
@@ -40,9 +40,9 @@ def _files(words: Words) -> Iterator[str]:
 
 
 def unreadable(folders: Sequence[str]) -> list[str]:
-    """Return those of Ceilometer's folders that this user may not read.
+    """Return Ceilometer's folders that this user may not read. oslo.config ignores them silently.
 
-    oslo.config ignores them silently. folders: further ones to check.
+    folders: further folders to check.
     """
     usual = [folder for folder in map(os.path.expanduser, FOLDERS) if os.path.isdir(folder)]
     hidden = [folder for folder in usual if not os.access(folder, os.X_OK)]
@@ -50,14 +50,14 @@ def unreadable(folders: Sequence[str]) -> list[str]:
 
 
 def parsed(file: str) -> dict[str, dict[str, list[str]]]:
-    """The file's values by section and option. Raises OSError, ValueError, cfg.Error."""
+    """Return the file's values by section and option. Raises OSError, ValueError, cfg.Error."""
     sections: dict[str, dict[str, list[str]]] = {}
     cfg.ConfigParser(file, sections).parse()
     return sections
 
 
 def username() -> str:
-    """The name of the user who runs this process, or the number of one without a name."""
+    """Return the name of the user who runs this process, or the user id if there is no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -65,5 +65,5 @@ def username() -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """The error's message without line breaks, or its kind if it has no message."""
+    """Return the error's message without line breaks, or its type if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What gnocchi_resources.yaml says of metrics and archive policies."""
+"""The metrics and archive policies of gnocchi_resources.yaml."""
 
 import re
 from typing import Any
@@ -7,15 +7,15 @@ from typing import Any
 from ceilometer_memballoon import yaml_file
 from ceilometer_memballoon.errors import FileError
 
-#: The policy of metrics that name none, in a file that names no default.
+#: The policy of a metric without one, in a file without a default.
 STOCK_POLICY = "ceilometer-low"
-#: The granularities in seconds of the archive policies that Gnocchi has by itself.
+#: The granularities in seconds of Gnocchi's built-in archive policies.
 GNOCCHI_POLICIES = {"low": {300}, "medium": {60, 3600}, "high": {1, 60, 3600}, "bool": {1}}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def policies_by_metric(definitions: dict[Any, Any], path: str) -> dict[str, str]:
-    """The archive policy of each metric that is listed."""
+    """Return the archive policy of each listed metric. Raises FileError."""
     default = definitions.get("archive_policy_default") or STOCK_POLICY
     policies = {}
     for entry in yaml_file.entries(definitions, "resources", path):
@@ -31,7 +31,7 @@ def policies_by_metric(definitions: dict[Any, Any], path: str) -> dict[str, str]
 
 
 def granularities(definitions: dict[Any, Any], path: str) -> dict[str, set[int]]:
-    """The granularities in seconds of each archive policy that is known. Raises FileError."""
+    """Return the granularities in seconds of each defined archive policy. Raises FileError."""
     known = dict(GNOCCHI_POLICIES)
     if not definitions.get("archive_policies"):
         return known
@@ -43,6 +43,6 @@ def granularities(definitions: dict[Any, Any], path: str) -> dict[str, set[int]]
 
 
 def _seconds(text: object) -> int | None:
-    """Seconds that a number, or a number and a unit, stands for; None for other forms."""
+    """Return the seconds of a number with or without a unit; None for other text."""
     match = re.fullmatch(r"(\d+)(?:\.0*)? *([smhd]?)[a-z]*", str(text).strip().lower())
     return None if match is None else int(match[1]) * UNITS[match[2] or "s"]

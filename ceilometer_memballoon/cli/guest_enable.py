@@ -10,7 +10,7 @@ from typing import Any
 from cliff import lister
 
 from ceilometer_memballoon.cli.columns import Cell, Name
-from ceilometer_memballoon.cli.node import SECONDS, Guest, Node, named
+from ceilometer_memballoon.cli.compute_node import SECONDS, ComputeNode, Guest, find_guest
 from ceilometer_memballoon.errors import (
     CommandError,
     DeadlineError,
@@ -25,20 +25,20 @@ from ceilometer_memballoon.problem_log import printable
 from ceilometer_memballoon.reading import Reason
 from ceilometer_memballoon.writer import Writer
 
-#: Guests whose statistics period cannot be set now, or never.
-LEFT_ALONE = (Reason.NO_BALLOON_DEVICE, Reason.NOT_RESPONDING, Reason.BUSY)
+#: Reasons of guests whose statistics period cannot be set now, or never.
+SKIPPED = (Reason.NO_BALLOON_DEVICE, Reason.NOT_RESPONDING, Reason.BUSY)
 
 
 class Enable(lister.Lister):  # type: ignore[misc]
-    """Set the statistics period of guests to the option's now, and wait for an answer.
+    """Set the statistics period of guests to the option's now, and wait for their reports.
 
-    The agent does the same in its next cycle. The option is [libvirt]
-    mem_stats_period_seconds, in seconds. The period is set on the running domain and lasts
-    until the guest is stopped. The exit status is 1 if a period could not be set.
+    The agent does the same in its next cycle. The option is [libvirt] mem_stats_period_seconds,
+    in seconds. The period is set on the running domain and lasts until the guest is stopped. The
+    exit status is 1 if a period could not be set.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the guests."""
+        """Add the arguments that select guests."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         which = parser.add_mutually_exclusive_group(required=True)
         which.add_argument(
@@ -49,15 +49,17 @@ class Enable(lister.Lister):  # type: ignore[misc]
             help="instance UUIDs, unique UUID prefixes, or names",
         )
         which.add_argument(
-            "--all", action="store_true", help="every running instance of this node that Nova made"
+            "--all", action="store_true", help="all running Nova instances of this node"
         )
-        parser.add_argument("--yes", action="store_true", help="do not ask before --all")
+        parser.add_argument(
+            "--yes", action="store_true", help="do not ask for confirmation of --all"
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], list[list[Any]]]:
-        """Set the periods; return a row for each guest. Raises CommandError if none can be set."""
-        with contextlib.closing(Node(self.app.configuration)) as node:
-            guests = _chosen(node, arguments)
+        """Set the periods. Return a row for each guest. Raises CommandError if none can be set."""
+        with contextlib.closing(ComputeNode(self.app.configuration)) as node:
+            guests = _selected_guests(node, arguments)
             results = self._enable(node, guests)
         return ("Instance", "Name", "Result"), [
             [Cell(guest.seen.record.uuid), Name(guest.name), result]
@@ -65,11 +67,11 @@ class Enable(lister.Lister):  # type: ignore[misc]
         ]
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Return 1 if a period was to be set and could not be."""
+        """Return 1 if a period could not be set."""
         self._failures = 0
         return super().run(parsed_args) or int(self._failures > 0)
 
-    def _enable(self, node: Node, guests: list[Guest]) -> list[str]:
+    def _enable(self, node: ComputeNode, guests: list[Guest]) -> list[str]:
         results = []
         try:
             with node.host.writer(SECONDS) as writer:
@@ -78,23 +80,23 @@ class Enable(lister.Lister):  # type: ignore[misc]
                     results.append(self._enable_one(node, writer, guest))
         except (WriteRefusedError, NoAnswerError) as error:
             raise CommandError(
-                f"{error}; this user may not write to libvirt, or libvirt hangs"
+                f"{error}. This user may not write to libvirt, or libvirt hangs"
             ) from error
         finally:
             _progress("")
         return results
 
-    def _enable_one(self, node: Node, writer: Writer, guest: Guest) -> str:
+    def _enable_one(self, node: ComputeNode, writer: Writer, guest: Guest) -> str:
         reason = guest.seen.reading.reason
-        if reason in LEFT_ALONE:
-            return f"left alone: {reason.value}"
+        if reason in SKIPPED:
+            return f"skipped: {reason.value}"
         if guest.period == node.period:
-            return f"is at {node.period} s already"
+            return f"already {node.period} s"
         if guest.period is not None and not node.rule.differs(guest.period):
-            return f"keeps its {guest.period} s, because the option is only a default"
+            return f"keeps {guest.period} s, because the option only has its default"
         try:
             if node.host.has_job(guest.seen.record, SECONDS):
-                raise DomainError("a migration, save, dump or backup is under way; try again later")
+                raise DomainError("a migration, save, dump or backup is running; try again later")
             writer.set_period(guest.seen.record, node.period, SECONDS)
         except DeadlineError as error:
             self._failures += 1
@@ -102,11 +104,11 @@ class Enable(lister.Lister):  # type: ignore[misc]
         except (DomainGoneError, DomainError, WriteRefusedError, NoAnswerError) as error:
             self._failures += 1
             return f"not set: {error}"
-        return f"set to {node.period} s, {_answer(node, guest)}"
+        return f"set to {node.period} s, {_wait_for_report(node, guest)}"
 
 
-def _answer(node: Node, guest: Guest) -> str:
-    """Wait for the guest's first report; return the result in words."""
+def _wait_for_report(node: ComputeNode, guest: Guest) -> str:
+    """Wait for the guest's first report. Return the result in words."""
     try:
         answered = node.collector.wait_for_answer(guest.seen.record)
     except MemballoonError as error:
@@ -114,19 +116,19 @@ def _answer(node: Node, guest: Guest) -> str:
     return "answered" if answered else "no answer yet"
 
 
-def _chosen(node: Node, arguments: argparse.Namespace) -> list[Guest]:
+def _selected_guests(node: ComputeNode, arguments: argparse.Namespace) -> list[Guest]:
     if not node.rule.is_usable:
         raise CommandError(
-            f"[libvirt] mem_stats_period_seconds is {node.period}, so no period can be set; "
-            f"set it above zero, and to {MOST_SECONDS} at most, in the agent's configuration"
+            f"[libvirt] mem_stats_period_seconds is {node.period}, so no period can be set. "
+            f"Set it to 1 to {MOST_SECONDS} in the agent's configuration"
         )
     guests = node.guests()
     if arguments.all:
-        # As the agent does: a domain that Nova did not make is not ours to change unasked.
+        # Like the agent, skip domains that Nova did not create.
         guests = [guest for guest in guests if guest.is_nova]
     else:
-        # Each guest once, also if it was named twice.
-        chosen = {g.seen.record.uuid: g for g in (named(w, guests) for w in arguments.guests)}
+        # A guest that was named twice is set once.
+        chosen = {g.seen.record.uuid: g for g in (find_guest(w, guests) for w in arguments.guests)}
         return list(chosen.values())
     if not arguments.yes:
         _confirm(len(guests), node.period)
@@ -135,7 +137,7 @@ def _chosen(node: Node, arguments: argparse.Namespace) -> list[Guest]:
 
 def _confirm(count: int, period: int) -> None:
     if not sys.stdin.isatty():
-        raise CommandError("--all changes every guest of this node; add --yes to confirm")
+        raise CommandError("--all changes all guests of this node; add --yes to confirm")
     answer = input(f"Set the statistics period of up to {count} guests to {period} s? [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
         raise CommandError("nothing was changed")

@@ -13,22 +13,22 @@ from ceilometer_memballoon.cli.columns import (
     OK,
     Cell,
     Duration,
+    Integer,
     Name,
     Number,
     Period,
     Uuid,
     Verdict,
-    Whole,
 )
-from ceilometer_memballoon.cli.node import Guest, Node
+from ceilometer_memballoon.cli.compute_node import ComputeNode, Guest
 from ceilometer_memballoon.reading import Reason
 
 COLUMNS = (
-    "Instance", "Name", "Domain", "State", "Balloon", "Period", "Period is option's",
-    "Age", "Usage MiB", "Available MiB", "Util %", "RSS MiB", "RSS lacks",
+    "Instance", "Name", "Domain", "State", "Balloon", "Period", "Period matches option",
+    "Age", "Usage MiB", "Available MiB", "Util %", "RSS MiB", "Not in RSS",
     "Verdict",
 )  # fmt: skip
-#: The columns that fit into a table of 100 letters.
+#: The columns that fit into a table 100 characters wide.
 SHORT_COLUMNS = (
     "Instance", "Name", "Period", "Age", "Usage MiB", "Util %", "RSS MiB",
     "Verdict",
@@ -39,15 +39,15 @@ PROBLEMS = [reason.value for reason in Reason if reason is not Reason.GONE]
 class List(lister.Lister):  # type: ignore[misc]
     """List this node's guests with their memory, or the reason why it is not known.
 
-    Changes nothing. Memory is in MiB. Period is the guest's statistics period in seconds,
-    with the option's in parentheses where the two differ. Age is the time since the guest
-    last reported. RSS is what the kernel accounts to the guest's QEMU process, and RSS
-    lacks names the guest's memory that it leaves out. A verdict other than ok is the reason
-    why the guest has no memory.usage; 'guest show' says what to do. A table has the columns
-    that fit into 100 letters, unless --long is given. The other formats have all columns.
+    The command changes nothing. Memory is in MiB. Period is the guest's statistics period in
+    seconds. The option's period follows in parentheses if the two differ. Age is the time since the
+    guest last reported. RSS is the memory that the kernel accounts to the guest's QEMU process.
+    "Not in RSS" names the guest's memory that RSS leaves out. A verdict other than ok is the reason
+    why the guest has no memory.usage. 'guest show' says what to do. A table has the columns that
+    fit into 100 characters, unless --long is given. The other formats have all columns.
 
-    With --watch a table also has the change of usage since the guest's last report but one,
-    its major faults per second, and MiB per second that it swapped in and out.
+    With --watch a table also has the change of usage since the guest's previous report, its
+    major faults per second, and the MiB per second that it swapped in and out.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -59,30 +59,31 @@ class List(lister.Lister):  # type: ignore[misc]
             const="any",
             choices=["any", *PROBLEMS],
             metavar="REASON",
-            help="only guests whose verdict is not ok, or is this one: " + ", ".join(PROBLEMS),
+            help="only guests whose verdict is not ok, or only those with this verdict: "
+            + ", ".join(PROBLEMS),
         )
-        parser.add_argument("--long", action="store_true", help="all columns in a table, too")
+        parser.add_argument("--long", action="store_true", help="show all columns in a table")
         parser.add_argument(
             "--watch",
             nargs="?",
             const=watch.SECONDS,
             type=watch.seconds,
             metavar="SECONDS",
-            help="show the list again each so many seconds, until Ctrl-C: in place on a "
-            f"terminal, one after the other in a pipe (default: {watch.SECONDS:g})",
+            help="repeat the list at this interval in seconds until Ctrl-C: in place on a "
+            f"terminal, one below the other in a pipe (default: {watch.SECONDS:g})",
         )
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """List once, or again and again until interrupted; return the exit status."""
+        """List once, or repeatedly until interrupted. Return the exit status."""
         self._trends = watch.Trends()
-        with contextlib.closing(Node(self.app.configuration)) as self._node:
+        with contextlib.closing(ComputeNode(self.app.configuration)) as self._node:
             if parsed_args.watch is None:
                 return int(super().run(parsed_args))
             return watch.repeat(lambda: super(List, self).run(parsed_args), parsed_args.watch)
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], list[list[Any]]]:
-        """Read the guests; return the columns' names and the rows."""
+        """Read the guests. Return the columns' names and the rows."""
         guests = self._node.guests()
         trends = self._trends.update(guests)
         wanted = [guest for guest in guests if _is_wanted(guest, arguments.problem)]
@@ -103,7 +104,7 @@ class List(lister.Lister):  # type: ignore[misc]
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any
     ) -> int:
-        """Print the rows; in a live view in place of the last ones."""
+        """Print the rows. A live view replaces the previous ones."""
         if parsed_args.watch is not None:
             watch.begin_block(self.app.stdout, is_table=parsed_args.formatter == "table")
         status = int(super().produce_output(parsed_args, column_names, data))
@@ -130,8 +131,8 @@ def _row(guest: Guest, option: int) -> list[Any]:
         Duration(guest.volume("memory_stats_age")),
         Number(guest.volume("memory_usage")),
         Number(guest.volume("memory_available")),
-        Whole(guest.volume("memory_util")),
+        Integer(guest.volume("memory_util")),
         Number(guest.volume("memory_resident")),
-        Cell(guest.rss_lacks),
+        Cell(guest.not_in_rss),
         Verdict(guest.verdict),
     ]

@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 from ceilometer.polling.manager import PollingSource
 
 from ceilometer_memballoon import polling_file
-from ceilometer_memballoon.cli.configuration import Configuration
-from ceilometer_memballoon.cli.node import Guest, Node
+from ceilometer_memballoon.cli.agent_configuration import Configuration
+from ceilometer_memballoon.cli.compute_node import ComputeNode, Guest
 from ceilometer_memballoon.errors import NotCheckedError
 from ceilometer_memballoon.meters import METERS, Meter
 
@@ -21,9 +21,10 @@ PERIOD = "mem_stats_period_seconds"
 
 
 class Finding(Generic[T]):
-    """Something that several checks need, found out once.
+    """A value that several checks need and that is determined once.
 
-    check: the name of the first of them, whose failure it is if it cannot be found out.
+    check: the name of the first check that needs it. That check fails if the value cannot be
+        found.
     """
 
     def __init__(self, check: str, find: Callable[[], T]) -> None:
@@ -33,9 +34,12 @@ class Finding(Generic[T]):
         self._has_failed = False
 
     def get(self) -> T:
-        """Raise what the search raises; from the second failure on, NotCheckedError."""
+        """Return the value.
+
+        Raises the error of the search the first time it fails, and NotCheckedError after that.
+        """
         if self._has_failed:
-            raise NotCheckedError(f"Not checked, because '{self._check}' failed.")
+            raise NotCheckedError(f"Not checked because '{self._check}' failed.")
         if not self._found:
             self._has_failed = True
             self._found = [self._find()]
@@ -46,10 +50,12 @@ class Finding(Generic[T]):
 class Installation:
     """One compute node: its agent's configuration, its guests and its polling.yaml.
 
-    nova_paths: files and folders of Nova's that were given.
+    nova_paths: the files and folders of Nova that the operator named.
     """
 
-    def __init__(self, configuration: Configuration, node: Node, nova_paths: list[str]) -> None:
+    def __init__(
+        self, configuration: Configuration, node: ComputeNode, nova_paths: list[str]
+    ) -> None:
         self.configuration = configuration
         self.node = node
         self.nova_paths = nova_paths
@@ -68,7 +74,7 @@ class Installation:
 
     @property
     def sources(self) -> list[PollingSource]:
-        """Those of polling.yaml. Raises FileError, NotCheckedError."""
+        """The sources of polling.yaml. Raises FileError, NotCheckedError."""
         return self._sources.get()
 
     @property
@@ -77,7 +83,7 @@ class Installation:
         return [
             meter
             for meter in METERS.values()
-            if any(polling_file.asks_for(source, meter.pollster) for source in self.sources)
+            if any(polling_file.selects_by_name(source, meter.pollster) for source in self.sources)
         ]
 
     @property
@@ -87,5 +93,5 @@ class Installation:
 
     @property
     def period_origin(self) -> str:
-        """Who sets the option."""
+        """The file that sets the option, or 'default'."""
         return self.configuration.origin(PERIOD, "libvirt") or "default"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command's frame: global options, the agent's configuration, errors in one line."""
+"""The command's application: global options, the agent's configuration, one-line errors."""
 
 import argparse
 import functools
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from cliff import app, commandmanager
 
 if TYPE_CHECKING:
-    from ceilometer_memballoon.cli.configuration import Configuration
+    from ceilometer_memballoon.cli.agent_configuration import Configuration
 
 NAME = "ceilometer-memballoon"
 DESCRIPTION = (
-    "Show what the memory meters of this compute node's guests are made from, and why some "
-    "guests have none. The guests are read and judged as the polling agent does it, with the "
-    "agent's configuration."
+    "Show the memory of this compute node's guests, and why some guests report none. The "
+    "command reads and judges the guests like the polling agent, with the agent's "
+    "configuration."
 )
 INTERRUPTED = 130
 
@@ -37,24 +37,24 @@ class Application(app.App):  # type: ignore[misc]
     def build_option_parser(
         self, description: str | None, version: str | None, *arguments: Any, **options: Any
     ) -> argparse.ArgumentParser:
-        """Add the agent's options for its configuration to cliff's."""
+        """Add the options for the agent's configuration to cliff's options."""
         parser: argparse.ArgumentParser = super().build_option_parser(
             description, version, *arguments, **options
         )
         for name, metavar, what in (
             ("--config-file", "FILE", "a configuration file of the agent"),
-            ("--config-dir", "DIR", "a folder of such files"),
+            ("--config-dir", "DIR", "a folder of the agent's configuration files"),
         ):
             parser.add_argument(
                 name,
                 action="append",
                 dest="agent_options",
                 default=[],
-                # The order of both kinds counts: the agent lets later ones take precedence.
+                # The order of both options matters, because later files take precedence.
                 type=functools.partial(_pair, name),
                 metavar=metavar,
-                help=f"{what}, as given to ceilometer-polling; may be repeated (default: where "
-                "ceilometer-polling looks, such as /etc/ceilometer/ceilometer.conf, "
+                help=f"{what}, as given to ceilometer-polling; may be repeated (default: the "
+                "files that ceilometer-polling reads, such as /etc/ceilometer/ceilometer.conf, "
                 "ceilometer-polling.conf and ceilometer.conf.d)",
             )
         return parser
@@ -66,13 +66,13 @@ class Application(app.App):  # type: ignore[misc]
     @functools.cached_property
     def configuration(self) -> "Configuration":
         """The agent's configuration, read when first needed. Raises ConfigurationError."""
-        # Ceilometer is slow to import, and 'help' and 'complete' do without it.
-        from ceilometer_memballoon.cli import configuration  # noqa: PLC0415
+        # Ceilometer is slow to import, and 'help' and 'complete' do not need it.
+        from ceilometer_memballoon.cli import agent_configuration  # noqa: PLC0415
 
         if not self.options.debug:
-            # What the agent would log is in the command's own output.
+            # The command's own output has what the agent would log.
             logging.getLogger("ceilometer_memballoon").setLevel(logging.CRITICAL)
-        return configuration.read_configuration(self.options.agent_options)
+        return agent_configuration.read_configuration(self.options.agent_options)
 
 
 def _pair(name: str, value: str) -> tuple[str, str]:
@@ -80,9 +80,9 @@ def _pair(name: str, value: str) -> tuple[str, str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the console script; return the exit status."""
+    """Run the console script. Return the exit status."""
     if not sys.warnoptions:
-        # Ceilometer's libraries warn of each other's deprecations as they are imported.
+        # Ceilometer's libraries warn about each other's deprecations when they are imported.
         warnings.simplefilter("ignore")
     try:
         return int(Application().run(sys.argv[1:] if argv is None else argv))

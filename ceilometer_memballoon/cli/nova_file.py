@@ -12,21 +12,21 @@ from ceilometer_memballoon.cli.config_files import one_line
 from ceilometer_memballoon.errors import FileError
 
 PROJECT, PROGRAM = "nova", "nova-compute"
-#: The folder of Nova's files in every distribution.
+#: The folder of Nova's files in all distributions.
 FOLDER = "/etc/nova"
 PERIOD = "mem_stats_period_seconds"
 
 
 @dataclasses.dataclass(frozen=True)
 class NovaPeriod:
-    """The value that Nova has, in seconds. origin: what sets it, 'default' for nothing."""
+    """Nova's period in seconds. origin: the file that sets it, or 'default'."""
 
     value: int
     origin: str
 
 
 def is_novas(file: str) -> bool:
-    """Whether the file is Nova's, by its name or its folder."""
+    """Return whether the file belongs to Nova, by its name or its folder."""
     path = pathlib.Path(file)
     return path.name.startswith("nova") or any(
         part in ("nova", "nova.conf.d") for part in path.parts[:-1]
@@ -34,9 +34,9 @@ def is_novas(file: str) -> bool:
 
 
 def read_period(paths: list[str]) -> NovaPeriod:
-    """Read Nova's value of the statistics period.
+    """Read Nova's statistics period. Raises FileError.
 
-    paths: files and folders; where empty, those that nova-compute finds. Raises FileError.
+    paths: files and folders. If there are none, the files that nova-compute reads are used.
     """
     if not paths and not _is_there():
         raise FileError("Nova's configuration was not found on this node")
@@ -48,7 +48,7 @@ def read_period(paths: list[str]) -> NovaPeriod:
         is_set = found is not None and found.location.is_user_controlled
         value = int(conf.libvirt.mem_stats_period_seconds)
     except Exception as error:
-        # Not only cfg.Error: folders, binary files and other encodings raise Python's own.
+        # Folders, binary files and other encodings raise other errors than cfg.Error.
         raise FileError(f"Nova's configuration cannot be read: {one_line(error)}") from error
     return NovaPeriod(value, str(found.detail) if is_set else "default")
 
@@ -59,7 +59,7 @@ def _parse(conf: cfg.ConfigOpts, paths: list[str]) -> None:
         project=PROJECT,
         prog=PROGRAM,
         use_env=False,
-        # None for where oslo.config looks.
+        # None selects oslo.config's default places.
         default_config_files=[] if paths else None,
         default_config_dirs=[] if paths else None,
     )
@@ -70,7 +70,10 @@ def _option(path: str) -> str:
 
 
 def _is_there() -> bool:
-    """Whether nova-compute would find a file. Raises FileError where this user may not look."""
+    """Return whether nova-compute would find a file.
+
+    Raises FileError if this user may not search the folder.
+    """
     if os.path.isdir(FOLDER) and not os.access(FOLDER, os.X_OK):
         raise FileError(f"this user may not read {FOLDER}")
     return bool(cfg.find_config_files(PROJECT, PROGRAM) or cfg.find_config_dirs(PROJECT, PROGRAM))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live view of 'guest list': the trends between two reports of a guest, and the clock."""
+"""The live view of 'guest list': its interval, and the trends between two reports of a guest."""
 
 import argparse
 import dataclasses
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from ceilometer_memballoon.cli.columns import Change, Rate
-from ceilometer_memballoon.cli.node import LOG, Guest
+from ceilometer_memballoon.cli.compute_node import LOG, Guest
 from ceilometer_memballoon.errors import CommandError
 
-#: Seconds between two blocks, unless others are given; and the least that may be given.
+#: The default and the shortest interval between two blocks, in seconds.
 SECONDS = 5.0
 LEAST_SECONDS = 1.0
 COLUMNS = ("+/- MiB", "Faults/s", "Swap/s")
-#: The columns that fit into a table of 100 letters.
+#: The columns that fit into a table 100 characters wide.
 SHORT_COLUMNS = (
     "Instance", "Name", "Age", "Usage MiB", "+/- MiB", "Faults/s", "Swap/s", "Verdict",
 )  # fmt: skip
-#: To the upper left corner, and clear all from there on.
+#: Moves the cursor to the upper left corner and clears the screen.
 HOME = "\033[H\033[J"
 
 
@@ -27,15 +27,17 @@ def seconds(text: str) -> float:
     """Parse the argument of --watch, in seconds."""
     value = float(text)
     if not LEAST_SECONDS <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"at least {LEAST_SECONDS:g} s are wanted, not {text}")
+        raise argparse.ArgumentTypeError(
+            f"the interval must be at least {LEAST_SECONDS:g} s, not {text}"
+        )
     return value
 
 
 def repeat(show: Callable[[], Any], interval: float) -> int:
-    """Call show each so many seconds until KeyboardInterrupt, which is raised.
+    """Call ``show`` every ``interval`` seconds until KeyboardInterrupt, which is raised.
 
-    Raises what the first call raises. A later CommandError, for instance while libvirtd is
-    restarted, is logged.
+    Raises what the first call raises. A later CommandError is logged, for instance while
+    libvirtd restarts.
     """
     has_shown = False
     while True:
@@ -51,20 +53,21 @@ def repeat(show: Callable[[], Any], interval: float) -> int:
 
 
 def begin_block(out: TextIO, *, is_table: bool) -> None:
-    """Make room for the next block: the whole terminal, or the next lines of a pipe."""
+    """Clear the terminal for the next block, and print the time above a table."""
     if out.isatty():
         out.write(HOME)
     if is_table:
-        # Other formats are for programs, which know what time it is.
-        out.write(time.strftime("%H:%M:%S  (end with Ctrl-C)\n" if out.isatty() else "%H:%M:%S\n"))
+        # Programs read the other formats and need no clock.
+        out.write(time.strftime("%H:%M:%S  (Ctrl-C to quit)\n" if out.isatty() else "%H:%M:%S\n"))
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What one report of a guest said.
+    """One report of a guest. A value that the guest did not report is None.
 
-    time: when, in seconds since the epoch. usage, swapped: MiB. faults: a count. What the
-    guest did not report is None.
+    time: Seconds since the epoch.
+    usage, swapped: MiB.
+    faults: A count.
     """
 
     time: int
@@ -74,14 +77,14 @@ class Report:
 
 
 class Trends:
-    """Remembers each guest's last report and how it differed from the one before."""
+    """Each guest's last report, and its difference from the previous one."""
 
     def __init__(self) -> None:
         self._reports: dict[str, Report] = {}
         self._cells: dict[str, list[Any]] = {}
 
     def update(self, guests: list[Guest]) -> dict[str, list[Any]]:
-        """The cells of COLUMNS for each guest, by uuid."""
+        """Return the cells of COLUMNS for each guest, by UUID."""
         reports = {guest.seen.record.uuid: _report(guest) for guest in guests}
         self._cells = {uuid: self._trend(uuid, report) for uuid, report in reports.items()}
         self._reports = {uuid: report for uuid, report in reports.items() if report is not None}
@@ -93,7 +96,7 @@ class Trends:
             return [Change(None), Rate(None), Rate(None)]
         elapsed = report.time - before.time
         if elapsed == 0:
-            # Nothing new since the last block.
+            # The guest has not reported since the last block.
             return self._cells[uuid]
         return [
             Change(_difference(before.usage, report.usage)),
@@ -103,7 +106,7 @@ class Trends:
 
 
 def _report(guest: Guest) -> Report | None:
-    """None for a guest whose statistics are not fresh and plausible."""
+    """Return the guest's report; None if its statistics are not fresh and plausible."""
     if guest.seen.reading.reason is not None:
         return None
     swapped = [guest.volume(name) for name in ("memory_swap_in", "memory_swap_out")]
@@ -120,7 +123,10 @@ def _difference(before: float | None, now: float | None) -> float | None:
 
 
 def _rate(before: float | None, now: float | None, elapsed: float) -> float | None:
-    """Per second; None after a reboot, at which the guest's counters start again at zero."""
+    """Return the change per second.
+
+    None after a reboot, because the guest's counters start again at zero.
+    """
     difference = _difference(before, now)
     if difference is None or difference < 0 or elapsed <= 0:
         return None

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chain behind the agent, started once for all of its tests."""
+"""Fixtures of the tests of the services behind the agent, which are started once."""
 
 import pytest
 
-from tests.conftest import lack
+from tests.conftest import skip_or_fail
 from tests.lab.chain.chain import Chain
 from tests.lab.chain.service import missing_packages
 
 
 @pytest.fixture(scope="session", autouse=True)
 def services():
-    """Skips the tests without the services' packages, or fails them under REQUIRE_LAB=1."""
+    """Skip the tests without the services' packages, or fail them under REQUIRE_LAB=1."""
     if missing := missing_packages():
-        lack(f"no services on this machine: apt-get install {' '.join(missing)}")
+        skip_or_fail(f"no services on this machine: apt-get install {' '.join(missing)}")
 
 
 @pytest.fixture(scope="session")
@@ -23,5 +23,5 @@ def chain(hypervisor):
 
 
 def pytest_collection_modifyitems(items):
-    """What needs no chain first, before it takes its share of the processors."""
+    """Run the tests without the chain first, before the chain takes its share of the CPU."""
     items.sort(key=lambda item: "chain" in item.fixturenames)

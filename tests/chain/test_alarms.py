@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Alarms of Aodh on a real guest, and what Gnocchi keeps of it."""
+"""Alarms of Aodh on a real guest, and what Gnocchi stores of it."""
 
 import datetime
 import math
@@ -18,17 +18,17 @@ from tests.lab.waiting import wait_long_for
 
 SECONDS = 120
 MEMORY = 192
-#: Enough for more than the threshold, in percent, and not all.
+#: The guest then uses more than the threshold, in percent, and not all of its memory.
 TAKEN = 110
 THRESHOLD = 60
 SETTINGS = {"THRESHOLD": str(THRESHOLD), "GRANULARITY": str(INTERVAL), "WINDOW": f"{2 * INTERVAL}s"}
 GROUP = "web"
-#: Seconds by which each part may be late on a busy machine: the agent's cycle,
-#: metricd, and Aodh, which looks at its alarms once an interval. A flat line has no end.
+#: Seconds by which a busy machine may delay a state in total: the agent's cycle, metricd and Aodh's
+#: evaluation. A state that never comes still fails the test.
 LATE = 4 * INTERVAL
-#: The shipped script of each Aodh rule type, and its variables. To a
-#: project's alarm on many resources Aodh adds that Ceilometer, as Keystone knows it, has
-#: made them; there is no Keystone here, and to an administrator's it adds nothing.
+#: The shipped script of each Aodh rule type, and its variables. Aodh restricts a project's alarm on
+#: many resources to resources that the Ceilometer user created, as Keystone knows that user. There
+#: is no Keystone here. Aodh does not restrict an administrator's alarm.
 SCRIPTS = {
     "gnocchi_resources_threshold": ("instance-memory.sh", {"INSTANCE": "{guest}"}),
     "gnocchi_aggregation_by_resources_threshold": (
@@ -37,7 +37,7 @@ SCRIPTS = {
     ),
     "prometheus": ("prometheus-memory.sh", {"INSTANCE": "{guest}"}),
 }
-#: Queries of a member's. Aodh adds the project to each metric that Prometheus has.
+#: Queries that a member of a project uses. Aodh adds the project to each metric of Prometheus.
 QUERIES = {
     "Heat's template": faster(
         yaml.safe_load(
@@ -48,7 +48,7 @@ QUERIES = {
     "a recorded series": '100 * avg(guest:memory_util:ratio{resource="GUEST"})',
 }
 KINDS = [*SCRIPTS, *QUERIES]
-#: Seconds for which a query looks back, besides two intervals.
+#: Seconds that a query covers, besides two intervals.
 LOOK_BACK = {"Heat's template": 3 * INTERVAL, "a recorded series": 2 * INTERVAL}
 
 
@@ -62,7 +62,7 @@ def guest(hypervisor):
 
 @pytest.fixture(scope="module")
 def alarms(chain, guest):
-    """An alarm of each kind on it, by kind, all ok."""
+    """An alarm of each kind on the guest, by kind. All of them are ok."""
     chain.wait_for_measures(guest)
     made = {
         kind: chain.aodh.create(
@@ -81,9 +81,9 @@ def alarms(chain, guest):
 
 @pytest.fixture(scope="module")
 def seconds_to_silence(chain, guest, alarms):
-    """The guest takes memory, gives it back and falls silent.
+    """Make the guest take memory, free it, and stop reporting.
 
-    By alarm: seconds from then on to insufficient data.
+    Return the seconds from then on until each alarm has insufficient data, by alarm.
     """
     guest.take(TAKEN)
     wait_for_all(chain, alarms, "alarm")
@@ -113,7 +113,7 @@ def wait_for_all(chain, alarms, state):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_webhook_hears_of_need_relief_and_silence(chain, alarms, seconds_to_silence, kind):
+def test_webhook_receives_alarm_ok_and_insufficient_data(chain, alarms, seconds_to_silence, kind):
     expected = ["ok", "alarm", "ok", "insufficient data"]
     wait_long_for(
         lambda: len(chain.webhook.states(alarms[kind])) >= len(expected), SECONDS, "webhooks"
@@ -127,7 +127,7 @@ def test_silent_guest_has_insufficient_data_in_time(seconds_to_silence, measured
     assert seconds_to_silence[kind] < (FRESH_SECONDS + 2 * INTERVAL + LOOK_BACK.get(kind, 0) + LATE)
 
 
-def test_measures_are_what_the_agent_read(chain, boot):
+def test_gnocchi_measures_equal_the_values_of_the_agent(chain, boot):
     guest = boot("instance-measured", memory=MEMORY)
     wait_long_for(
         lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage", chain.agent.log_text
@@ -141,12 +141,12 @@ def test_measures_are_what_the_agent_read(chain, boot):
         assert set(kept) - read[meter.name] == set()
 
 
-#: The meters whose statistics today's libvirt passes on.
+#: The meters whose statistics libvirt reports today.
 SENT = [meter for meter in METERS.values() if meter not in COMING]
 
 
 def exported_meanwhile(chain, guest, cycles=4):
-    """Return all values that the agent exported in that many cycles, by meter."""
+    """Return all values that the agent exported during those cycles, by meter."""
     read = {meter.name: set() for meter in SENT}
     end = time.monotonic() + cycles * INTERVAL
     guest.take(8)
@@ -159,7 +159,8 @@ def exported_meanwhile(chain, guest, cycles=4):
 
 
 def measures(chain, guest, meter, begin, end):
-    """The values that Gnocchi has by the second, from begin to end; none if fewer than two."""
+    """Return Gnocchi's values by the second, from begin to end. Empty if there are fewer than
+    two."""
     kept = [
         value
         for when, value in chain.gnocchi.measures(guest.uuid, meter.name, 1)

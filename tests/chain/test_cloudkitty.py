@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CloudKitty's own collector rates what the chain keeps, by the documentation's metrics.yml."""
+"""CloudKitty's collector rates the stored samples with the metrics.yml of the documentation."""
 
 import datetime
 import json
@@ -19,12 +19,12 @@ PAGE = pathlib.Path(__file__).parents[2] / "doc/source/admin/consumers.rst"
 
 
 def metrics_yml():
-    """The example of the page."""
+    """Return the metrics.yml that the documentation shows."""
     (block,) = re.findall(r"::\n\n((?:    metrics:\n)(?:    .*\n)+)", PAGE.read_text())
     return textwrap.dedent(block)
 
 
-def test_example_rates_what_the_host_knows_and_not_what_the_guest_says():
+def test_example_rates_only_host_statistics():
     assert set(yaml.safe_load(metrics_yml())["metrics"]) == {"memory.resident"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped Grafana dashboard: its types by Grafana's own schema, its data by Prometheus."""
+"""The shipped Grafana dashboard: its types match Grafana's schema, and its queries have data."""
 
 import json
 import pathlib
@@ -16,21 +16,21 @@ from tests.lab.waiting import wait_long_for
 DASHBOARD = pathlib.Path(__file__).parents[2] / "etc/grafana/guest-memory.json"
 BOARD = json.loads(DASHBOARD.read_text())
 SECONDS = 120
-#: Where the schema keeps what a kind of panel may have.
+#: The schema file of each kind of panel.
 KINDS = {
     "bargauge": "BarGauge",
     "stat": "Stat",
     "table": "Table",
     "timeseries": "TimeSeries",
 }
-#: In JSON an enum is one of its values, and in panels everything may be left out.
+#: JSON has the value of an enum. Every property of a panel is optional.
 TYPES = """
 type Plain<T> = T extends string ? `${T}` : T extends object ? {[K in keyof T]: Plain<T[K]>} : T;
 type Part<T> = T extends string ? `${T}` : T extends object ? {[K in keyof T]?: Part<T[K]>} : T;
 import type { Dashboard } from "@grafana/schema";
 """
 IMPORT = 'import type * as {} from "@grafana/schema/dist/esm/raw/composable/{}/panelcfg/x/{}";'
-#: What Grafana puts in for its variables.
+#: The values that Grafana substitutes for its variables.
 VARIABLES = {
     "${hostlabel}": "host",
     "$host": ".*",
@@ -43,7 +43,7 @@ VARIABLES = {
 
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory):
-    """A folder with Grafana's schema and a TypeScript compiler, as ./tools/fetch got them."""
+    """A folder with Grafana's schema and a TypeScript compiler, fetched by ./tools/fetch."""
     assert grafana.packages().exists(), "no schema in the lab's cache: run ./tools/fetch"
     folder = tmp_path_factory.mktemp("schema")
     (folder / "node_modules").symlink_to(grafana.packages() / "node_modules")
@@ -79,7 +79,7 @@ def compiled(schema, board):
 
 
 def expressions():
-    """Every expression of a panel or a variable, by where it stands."""
+    """Yield every expression of a panel or a variable, and its place in the dashboard."""
     for panel in BOARD["panels"]:
         for target in panel["targets"]:
             yield f"{panel['title']}, {target['refId']}", target["expr"]
@@ -89,7 +89,7 @@ def expressions():
             yield f"variable {variable['name']}", f"count by ({label}) ({series})"
 
 
-def test_types_are_those_of_grafanas_schema(schema):
+def test_dashboard_matches_grafanas_schema(schema):
     assert compiled(schema, BOARD) == (0, "")
 
 
@@ -101,7 +101,7 @@ def test_types_are_those_of_grafanas_schema(schema):
         (("panels", 0, "fieldConfig", "defaults"), "min", "0"),
     ],
 )
-def test_wrong_type_would_be_found(schema, place, key, value):
+def test_schema_check_finds_a_wrong_type(schema, place, key, value):
     board = json.loads(DASHBOARD.read_text())
     at = board
     for step in place:
@@ -111,13 +111,13 @@ def test_wrong_type_would_be_found(schema, place, key, value):
 
 
 @pytest.mark.parametrize("panel", BOARD["panels"], ids=lambda panel: panel["title"])
-def test_every_panel_says_what_it_shows(panel):
+def test_every_panel_has_a_description(panel):
     assert len(panel["description"]) > 20
     assert panel["type"] == "table" or panel["fieldConfig"]["defaults"]["unit"]
 
 
 def mapped_states():
-    """Text by code, of the table's column and of the lines' names."""
+    """Return the text of each state code, from the table's column and from the series' names."""
     overrides = [each for panel in BOARD["panels"] for each in panel["fieldConfig"]["overrides"]]
     (mapping,) = (
         each["value"][0]["options"]
@@ -133,14 +133,14 @@ def mapped_states():
     return {code: each["text"] for code, each in mapping.items()}, lines
 
 
-def test_states_are_mapped_to_the_reasons_words():
+def test_states_are_shown_as_reasons():
     column, lines = mapped_states()
     reasons = {str(code): reason.value for reason, code in STATES.items() if reason}
     assert column == {"0": "ok", **reasons}
     assert lines == reasons
 
 
-def test_label_of_hosts_is_a_variable():
+def test_host_label_is_a_variable():
     legends = [t.get("legendFormat", "") for panel in BOARD["panels"] for t in panel["targets"]]
     text = "\n".join([text for _, text in expressions()] + legends)
     assert "${hostlabel}=~" in text

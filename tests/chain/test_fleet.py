@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two hosts, an agent each, one broker and two notification agents: every sample once."""
+"""Two hosts with an agent each, one broker and two notification agents.
+
+Each sample has to arrive exactly once.
+"""
 
 import collections
 import contextlib
@@ -10,7 +13,6 @@ import time
 
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from tests.lab.agent import Agent
 from tests.lab.chain.notification import NotificationAgents
 from tests.lab.chain.rabbitmq import RabbitMQ
@@ -21,16 +23,16 @@ from tests.lab.waiting import wait_long_for
 
 SECONDS = 120
 INTERVAL = 2
-#: A cycle may start a little late. A lost cycle makes a gap of two intervals.
+#: A cycle can start late. A lost cycle leaves a gap of two intervals.
 LONGEST_GAP = 1.75 * INTERVAL
 HOSTS = ("compute-1", "compute-2")
-#: What loses least: without it the broker keeps nothing over its restart.
+#: The option that loses fewest samples. Without it the broker stores nothing over its restart.
 DURABLE = "amqp_durable_queues = true"
 DURABLE_VARIABLE = {"OS_OSLO_MESSAGING_RABBIT__AMQP_DURABLE_QUEUES": "true"}
 
 
 class Fleet:
-    """The running fleet. hypervisors, guests: by host's name; samples(): what has arrived."""
+    """The running fleet. hypervisors, guests: by host name. samples(): the samples that arrived."""
 
     def __init__(self, hypervisors, running):
         self.hypervisors = dict(zip(HOSTS, hypervisors, strict=True))
@@ -56,7 +58,7 @@ class Fleet:
         }  # fmt: skip
 
     def samples(self, guest, meter="memory.usage"):
-        """Times of that guest's samples that have arrived, in order, doubles included."""
+        """Return the times of the guest's samples that arrived, in order, with duplicates."""
         return sorted(
             datetime.datetime.fromisoformat(sample["timestamp"]).timestamp()
             for sample in self.all_samples()
@@ -66,25 +68,27 @@ class Fleet:
     def wait_for_more(self, guest, count):
         """Wait until ``count`` more samples of the guest have arrived."""
         wanted = len(self.samples(guest)) + count
-        wait_long_for(lambda: len(self.samples(guest)) >= wanted, SECONDS, "samples", self._words)
+        wait_long_for(
+            lambda: len(self.samples(guest)) >= wanted, SECONDS, "samples", self._log_tails
+        )
 
     def all_samples(self):
-        """As they arrived, in no order."""
+        """Yield all samples that arrived, in no order."""
         for file in self._folder.iterdir():
-            # The last line may be half written.
+            # The last line can be incomplete.
             for line in file.read_text().rpartition("\n")[0].splitlines():
                 yield json.loads(line)
 
     def _publishers(self):
         return [[f"file://{self._folder}/samples-{number}?json"] for number in range(2)]
 
-    def _words(self):
-        return "".join(agent.last_words() for agent in self.notification.agents)
+    def _log_tails(self):
+        return "".join(agent.log_tail() for agent in self.notification.agents)
 
 
 @pytest.fixture(scope="module")
 def fleet(hypervisor):
-    """Two hypervisors with a guest each, and all behind them."""
+    """Two hypervisors with a guest each, and all services behind them."""
     with contextlib.ExitStack() as running:
         second = running.enter_context(Hypervisor())
         started = Fleet((hypervisor, second), running)
@@ -93,27 +97,27 @@ def fleet(hypervisor):
         yield started
 
 
-def doubles(times):
+def duplicates(times):
     return [time for time, count in collections.Counter(times).items() if count > 1]
 
 
 def gaps(times):
-    """Seconds between samples where one or more are missing."""
+    """Return the seconds between two samples wherever at least one is missing between them."""
     pairs = itertools.pairwise(times)
     return [round(later - sooner, 1) for sooner, later in pairs if later - sooner > LONGEST_GAP]
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_every_guest_arrives_exactly_once(fleet, host, measured):
+def test_every_sample_arrives_exactly_once(fleet, host, measured):
     guest = fleet.guests[host]
     fleet.wait_for_more(guest, 5)
     sizes = [len(json.dumps(sample)) for sample in fleet.all_samples()]
     measured("a sample as JSON", f"{sum(sizes) / len(sizes):.0f} bytes")
     times = fleet.samples(guest)
-    assert (doubles(times), gaps(times)) == ([], [])
+    assert (duplicates(times), gaps(times)) == ([], [])
 
 
-def test_restart_of_a_notification_agent_loses_and_doubles_nothing(fleet):
+def test_restart_of_a_notification_agent_loses_and_duplicates_nothing(fleet):
     guest = fleet.guests[HOSTS[0]]
     begin = fleet.samples(guest)[-1]
     for agent in fleet.notification.agents:
@@ -121,13 +125,13 @@ def test_restart_of_a_notification_agent_loses_and_doubles_nothing(fleet):
         fleet.wait_for_more(guest, 3)
     for guest in fleet.guests.values():
         times = [time for time in fleet.samples(guest) if time >= begin]
-        assert (doubles(times), gaps(times)) == ([], [])
+        assert (duplicates(times), gaps(times)) == ([], [])
 
 
-def test_restart_of_the_broker_loses_and_doubles_nothing_that_was_sent(fleet, measured):
+def test_restart_of_the_broker_loses_and_duplicates_no_sent_sample(fleet, measured):
     guests = fleet.guests.items()
     begin = {host: fleet.samples(guest)[-1] for host, guest in guests}
-    # What is sent from now on waits in the broker.
+    # Samples sent from now on wait in the broker.
     for agent in fleet.notification.agents:
         agent.stop()
     for agent in fleet.agents.values():
@@ -141,10 +145,10 @@ def test_restart_of_the_broker_loses_and_doubles_nothing_that_was_sent(fleet, me
         times = [when for when in fleet.samples(guest) if when >= begin[host]]
         measured(f"restart of RabbitMQ, {host}", f"gaps of {gaps(times)} s")
         sent = [when for when in times if when < restart - INTERVAL]
-        assert (doubles(times), gaps(sent), len(sent) > 3) == ([], [], True)
+        assert (duplicates(times), gaps(sent), len(sent) > 3) == ([], [], True)
 
 
-def test_guest_that_migrates_goes_on_without_a_double(fleet, measured):
+def test_migrated_guest_has_no_duplicate_sample(fleet, measured):
     first, second = fleet.hypervisors.values()
     guest = Guest(first, "instance-migrant", period=None).wait_until_up()
     try:
@@ -156,7 +160,7 @@ def test_guest_that_migrates_goes_on_without_a_double(fleet, measured):
         pairs = itertools.pairwise(times)
         closest = min(later - sooner for sooner, later in pairs)
         measured("live migration", f"closest {closest:.1f} s, gaps of {gaps(times)} s")
-        assert doubles(times) == []
-        assert parse_balloon(guest.live_xml()).period == 1
+        assert duplicates(times) == []
+        assert guest.live_period() == 1
     finally:
         guest.destroy()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Projects see their own part of Prometheus: through Aetos, and in Aodh's alarms."""
+"""Projects read their own part of Prometheus, through Aetos and in Aodh's alarms."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.lab.waiting import wait_long_for
 
 SECONDS = 120
 OTHER_PROJECT = "f" * 32
-#: One of each kind of series that a project may look at.
+#: One of each kind of series that a project may read.
 OF_PROJECT = (
     "ceilometer_memory_util",
     "guest:memory_usage:mib",
@@ -23,7 +23,7 @@ OF_HOST = ("host:memory_demand:ratio", "host:guests:count")
 
 @pytest.fixture(scope="module")
 def measured_guest(chain, hypervisor):
-    """A guest of PROJECT that Prometheus knows, recorded series included."""
+    """A guest of PROJECT whose series Prometheus has recorded."""
     guest = Guest(hypervisor, "instance-owned").wait_until_up()
     wait_long_for(
         lambda: (
@@ -67,6 +67,6 @@ def test_aodh_decides_on_recorded_series_for_their_project_only(chain, measured_
         )
 
     wait_long_for(all_evaluated, SECONDS, "all alarms evaluated", lambda: str(chain.aodh.states()))
-    # They stay at "insufficient data", of which nobody is told.
+    # They stay at "insufficient data", so the webhook is not called.
     assert chain.webhook.states(made["host's"]) == []
     assert chain.webhook.states(foreign) == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples that come through Ceilometer's publisher prometheus:// and a push gateway."""
+"""Samples sent through Ceilometer's publisher prometheus:// and a push gateway."""
 
 import pathlib
 
@@ -29,20 +29,20 @@ def prometheus(chain, hypervisor):
         yield running
 
 
-def test_promtool_finds_the_rules_sound():
+def test_promtool_accepts_the_rules():
     promtool(HERE, "check", "rules", PUSH_RULES, RULES, ALERTS)
 
 
-def test_rules_say_what_they_should_of_made_up_series():
+def test_promtools_rule_tests_pass():
     promtool(HERE, "test", "rules", UNIT_TESTS)
 
 
 @pytest.mark.parametrize("name", RULE_NAMES)
-def test_every_rule_is_among_promtools_tests(name):
+def test_every_rule_has_a_promtool_test(name):
     assert f"expr: {name}," in UNIT_TESTS.read_text()
 
 
-def test_pushed_guest_has_the_recorded_series_until_it_falls_silent(boot, chain, prometheus):
+def test_pushed_guest_has_recorded_series_until_it_stops_reporting(boot, chain, prometheus):
     guest = boot("instance-pushed")
     of_guest = f'{{host="pushgateway", project="{PROJECT}", resource="{guest.uuid}"}}'
     for name in ("guest:memory_usage:mib", "guest:memory_resident:mib", "guest:memory_util:ratio"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped rules of Prometheus: by promtool alone, and fed by the real agent."""
+"""The shipped rules of Prometheus: checked by promtool, and fed by the real agent."""
 
 import http.client
 import pathlib
@@ -25,13 +25,13 @@ ALERT_RULES = [
 RUNBOOKS = HERE.parents[1] / "doc/source/admin/alerts"
 RUNBOOK_URL = re.compile(r"(https://\S+)/admin/alerts/(\w+)\.html")
 RUNBOOK_SECTIONS = ("Meaning", "How to check", "What to do")
-#: Records that a healthy guest has no part in.
+#: Records to which a healthy guest does not contribute.
 OF_TROUBLE = {"guest:memory_short:ratio"}
 
 
 @pytest.fixture
 def short_of_memory(boot):
-    """A guest that claims to use nearly all it has, with a growing number of major faults."""
+    """A guest that claims to use nearly all its memory, with a growing number of major faults."""
     guest = boot("instance-short", forge=True, period=1)
     over = threading.Event()
 
@@ -49,27 +49,27 @@ def short_of_memory(boot):
     thrashing.join(SECONDS)
 
 
-def test_promtool_finds_the_rules_sound():
+def test_promtool_accepts_the_rules():
     promtool(HERE, "check", "rules", RULES, ALERTS)
 
 
-def test_promtool_finds_the_configuration_sound(tmp_path):
+def test_promtool_accepts_the_configuration(tmp_path):
     config = (ETC / "prometheus.yml").read_text().replace("/etc/prometheus", str(ETC))
     (tmp_path / "prometheus.yml").write_text(config)
     promtool(HERE, "check", "config", tmp_path / "prometheus.yml")
 
 
-def test_rules_say_what_they_should_of_made_up_series():
+def test_promtools_rule_tests_pass():
     promtool(HERE, "test", "rules", UNIT_TESTS)
 
 
 @pytest.mark.parametrize("name", RECORDS + [rule["alert"] for rule in ALERT_RULES])
-def test_every_rule_is_among_promtools_tests(name):
+def test_every_rule_has_a_promtool_test(name):
     assert name in UNIT_TESTS.read_text()
 
 
 @pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
-def test_every_alert_says_what_is_the_matter_and_what_to_do(rule):
+def test_every_alert_has_all_annotations(rule):
     assert set(rule["annotations"]) == {"summary", "description", "action", "runbook_url"}
     assert "for" in rule
 
@@ -89,7 +89,7 @@ def test_runbooks_have_one_base_that_one_command_replaces():
     assert f"sed -i 's,{bases.pop()}," in ALERTS.read_text()
 
 
-def test_no_runbook_is_left_from_an_alert_that_is_gone():
+def test_every_runbook_has_an_alert():
     names = {rule["alert"] for rule in ALERT_RULES}
     assert {page.stem for page in RUNBOOKS.glob("*.rst")} == {*names, "index"}
 
@@ -113,7 +113,7 @@ def test_every_record_has_data_of_a_real_guest(boot, chain):
     wait_long_for(all_there, SECONDS, "every record", lambda: str(missing))
 
 
-def test_guest_short_of_memory_fires(short_of_memory, chain):
+def test_alert_fires_for_a_guest_short_of_memory(short_of_memory, chain):
     wait_long_for(
         lambda: "firing" in chain.prometheus.alerts(
             "GuestShortOfMemory", resource=short_of_memory.uuid
@@ -123,7 +123,7 @@ def test_guest_short_of_memory_fires(short_of_memory, chain):
     )  # fmt: skip
 
 
-def test_guest_that_falls_silent_fires(boot, chain):
+def test_alert_fires_for_a_silent_guest(boot, chain):
     guest = boot("instance-silent")
     wait_long_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage")
     guest.unload_driver()
@@ -136,7 +136,7 @@ def test_guest_that_falls_silent_fires(boot, chain):
     )  # fmt: skip
 
 
-def test_guest_that_hangs_fires(boot, chain):
+def test_alert_fires_for_a_hung_guest(boot, chain):
     guest = boot("instance-hanging")
     wait_long_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage")
     guest.hang()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watcher's own datasource classes read the samples that the chain keeps."""
+"""Watcher's own datasource classes read the samples that Gnocchi and Prometheus store."""
 
 import json
 
@@ -12,10 +12,10 @@ from tests.lab.guest import Guest
 from tests.lab.waiting import wait_long_for
 
 SECONDS = 180
-#: Watcher asks for the mean of this many seconds; its own default is 300.
+#: Watcher asks for the mean over this many seconds. Its own default is 300.
 PERIOD = 2 * INTERVAL
 MEMORY = 192
-#: As doc/source/admin/consumers.rst has it, and what the lab needs in place of Keystone.
+#: The configuration of doc/source/admin/consumers.rst, and what the lab needs without Keystone.
 CONFIG = """
 [aetos_client]
 fqdn_label = host
@@ -42,7 +42,7 @@ def guest(hypervisor, chain):
 
 @pytest.fixture(scope="module")
 def ask(chain, tmp_path_factory):
-    """Ask a source of Watcher's about a resource, by the method's name and its arguments."""
+    """Call a method of one of Watcher's datasources for a resource."""
     folder = tmp_path_factory.mktemp("watcher")
     (folder / "watcher.conf").write_text(CONFIG.format(chain=chain))
 
@@ -57,11 +57,11 @@ def ask(chain, tmp_path_factory):
 
 
 def instance(guest):
-    """The guest as Watcher's model has it."""
+    """Return the guest as an instance of Watcher's model."""
     return {"uuid": guest.uuid, "memory": MEMORY, "vcpus": 1, "disk": 1}
 
 
-def test_gnocchi_source_reads_resident_memory_by_five_minutes(ask, guest, chain):
+def test_gnocchi_source_reads_resident_memory_at_five_minutes(ask, guest, chain):
     read = wait_long_for(
         lambda: ask("gnocchi", "get_instance_ram_usage", instance(guest), period=300,
                     aggregate="mean"),
@@ -99,10 +99,10 @@ def test_silent_guest_has_no_usage_but_resident_memory(ask, guest):
     )  # fmt: skip
     arguments = {"period": 300, "aggregate": "mean"}
     assert ask("gnocchi", "get_instance_ram_usage", instance(guest), **arguments) > 0
-    # What workload consolidation falls back to: all of the flavor's memory.
+    # Workload consolidation uses all of the flavor's memory instead.
     assert ask("prometheus", "get_instance_ram_allocated", instance(guest)) == MEMORY
 
 
 def test_workload_balance_fails_for_a_guest_without_a_value_as_documented(ask, guest):
-    """A Watcher in which this fails is one whose documentation here has to change."""
+    """If this fails, Watcher has changed and the documentation has to change."""
     assert ask("workload_balance", "", instance(guest)) == "KeyError"

@@ -1,62 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cloud, started once for all of its tests."""
+"""Fixtures of the tests of the cloud, which is started once."""
 
 import contextlib
 import json
 
 import pytest
 
-from tests.cloud.alarm_day import AlarmDay
-from tests.cloud.seen import wait_for_usage
-from tests.conftest import lack
+from tests.cloud.alarm_sequence import AlarmSequence
+from tests.cloud.exported import wait_for_usage
+from tests.conftest import skip_or_fail
 from tests.lab.chain.service import run
 from tests.lab.cloud.cloud import Cloud
 from tests.lab.cloud.requirements import missing
 
 
 def pytest_configure(config):
-    """Register the marker of the short form: ``tox -e cloud -- -m short``."""
+    """Register the marker for ``tox -e cloud -- -m short``."""
     config.addinivalue_line("markers", "short: runs in the short form, ten minutes at most")
 
 
 @pytest.fixture(scope="session")
 def cloud(request):
-    """The running cloud; skips its tests, or fails them under REQUIRE_LAB=1."""
+    """The running cloud. Skips its tests without one, or fails them under REQUIRE_LAB=1."""
     if lacking := missing():
-        lack(f"no cloud on this machine without {'; '.join(lacking)}")
+        skip_or_fail(f"no cloud on this machine without {'; '.join(lacking)}")
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
-    def say(text):
+    def report(text):
         with capture.global_and_fixture_disabled():
             print(f"\ncloud: {text}", end="", flush=True)
 
-    with Cloud(say) as running:
+    with Cloud(report) as running:
         yield running
 
 
 def pytest_collection_modifyitems(items):
-    """The alarms' tests last: what they wait for passes beside the others."""
-    items.sort(key=lambda item: "alarm_day" in item.fixturenames)
+    """Run the tests of the alarms last, because they wait while the others run."""
+    items.sort(key=lambda item: "alarm_sequence" in item.fixturenames)
 
 
 @pytest.fixture(scope="session")
-def alarm_day(cloud):
-    """The day of the alarms, which has begun."""
-    return AlarmDay(cloud)
+def alarm_sequence(cloud):
+    """The sequence of alarm states, which has started."""
+    return AlarmSequence(cloud)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def begin_alarm_day(request):
-    """Begin it before the first test, if there are tests of it."""
-    if any("alarm_day" in item.fixturenames for item in request.session.items):
-        request.getfixturevalue("alarm_day")
+def start_alarm_sequence(request):
+    """Start the sequence before the first test, if a test needs it."""
+    if any("alarm_sequence" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("alarm_sequence")
 
 
 @pytest.fixture(scope="module")
 def boot(cloud):
     """Boot a server (arguments as Cloud.server) and wait until it reports.
 
-    It is deleted after the module's tests. reports: whether to wait for its usage.
+    The server is deleted after the module's tests. reports: whether to wait for its usage.
     """
     with contextlib.ExitStack() as servers:
 
@@ -73,7 +73,7 @@ def boot(cloud):
 
 @pytest.fixture(scope="session")
 def verdict(cloud):
-    """What ``ceilometer-memballoon guest list`` says of a server on its host."""
+    """Return the server's verdict from ``ceilometer-memballoon guest list``."""
 
     def ask(server, host=None):
         host = host or server.host

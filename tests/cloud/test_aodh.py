@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The alarms that are shipped, made by a plain member of a project."""
+"""The shipped alarms, created by a plain member of a project."""
 
 import pytest
 
-from tests.cloud.alarm_day import JOIN_SECONDS, SCRIPTS, STATES, THRESHOLD
+from tests.cloud.alarm_sequence import JOIN_SECONDS, SCRIPTS, STATES, THRESHOLD
 
 pytestmark = [pytest.mark.short, pytest.mark.timeout(JOIN_SECONDS + 60)]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_webhook_hears_of_need_relief_and_silence(alarm_day, script):
-    alarm_day.wait()
-    assert alarm_day.told[script] == STATES
+def test_webhook_receives_alarm_ok_and_insufficient_data(alarm_sequence, script):
+    alarm_sequence.wait()
+    assert alarm_sequence.webhook_states[script] == STATES
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_description_has_the_threshold_that_was_given(cloud, alarm_day, script):
-    alarm_day.wait()
-    alarm = cloud.get("aodh", f"/v2/alarms/{alarm_day.alarms[script]}")
+def test_alarm_description_has_the_given_threshold(cloud, alarm_sequence, script):
+    alarm_sequence.wait()
+    alarm = cloud.get("aodh", f"/v2/alarms/{alarm_sequence.alarms[script]}")
     assert f"{THRESHOLD} %" in alarm["description"]

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every way to discover instances gives the same samples of the same servers."""
+"""Every discovery method gives the same samples of the same servers."""
 
 import pytest
 
-from tests.cloud.seen import SECONDS, meters_of_a_cycle, wait_for_usage
+from tests.cloud.exported import SECONDS, meters_of_a_cycle, wait_for_usage
 from tests.lab.waiting import wait_long_for
 
 GROUP = "discovered"
-#: Options of the agent, by way. The plugin's own discovery takes over from libvirt_metadata.
+#: Options of the agent by discovery method. The plugin's discovery replaces libvirt_metadata.
 WAYS = {
     "own": {"extra_metadata": False},
     "own with Nova's metadata": {},
@@ -17,7 +17,7 @@ WAYS = {
     "workload_partitioning": {"discovery": "workload_partitioning"},
 }
 OTHERS = [way for way in WAYS if way != "own"]
-#: The keys of Gnocchi's resources, without the time of the last look.
+#: The compared keys of Gnocchi's resources. They exclude the time of the last update.
 ATTRIBUTES = ("id", "project_id", "user_id", "display_name", "host", "flavor_name", "flavor_id")
 
 
@@ -28,7 +28,7 @@ def server(boot):
 
 @pytest.fixture(scope="module")
 def found(cloud, server):
-    """What Gnocchi's resource and the exporter's labels say, by way of discovery."""
+    """Gnocchi's resource and the exporter's labels, by discovery method."""
     host = server.host
     seen = {}
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Gnocchi, under Keystone, keeps of servers, as their project's member sees it."""
+"""What Gnocchi stores about servers, as a member of their project reads it under Keystone."""
 
 import datetime
 import math
@@ -8,7 +8,7 @@ import time
 import pytest
 
 from ceilometer_memballoon.meters import METERS
-from tests.cloud.seen import SECONDS, meters
+from tests.cloud.exported import SECONDS, meters
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.waiting import wait_long_for
 
@@ -27,10 +27,10 @@ def resource(cloud, server):
     return cloud.get("gnocchi", f"/v1/resource/instance/{server.id}")
 
 
-def test_measures_are_what_the_exporter_showed(cloud, server):
+def test_gnocchi_measures_equal_the_exported_values(cloud, server):
     begin, read = math.ceil(time.time()), exported_meanwhile(server)
     end = time.time() - INTERVAL
-    # Some meters need a newer QEMU than there may be.
+    # Some meters need a newer QEMU than this machine may have.
     named = {name: values for name, values in read.items() if values != {None}}
     assert {"memory.usage", "memory.resident", "memory.stats.state"} <= set(named)
     for name, values in named.items():
@@ -41,7 +41,7 @@ def test_measures_are_what_the_exporter_showed(cloud, server):
 
 
 def exported_meanwhile(server):
-    """All values that the agent exported in some cycles, by meter's name."""
+    """Return all values that the agent exported during some cycles, by meter name."""
     read = {meter.name: set() for meter in METERS.values()}
     end = time.monotonic() + CYCLES * INTERVAL
     server.take(8)
@@ -54,7 +54,7 @@ def exported_meanwhile(server):
 
 
 def measures(cloud, server, name, begin, end):
-    """The values that Gnocchi has by the second, from begin to end."""
+    """Return Gnocchi's values by the second, from begin to end."""
     return [
         value
         for when, value in cloud.measures(server.id, name, granularity=1)
@@ -76,7 +76,7 @@ def test_resource_has_the_servers_attributes(cloud, server):
     assert {name: found[name] for name in expected} == expected
 
 
-def test_server_group_outlives_every_writer(cloud, server):
+def test_server_group_survives_updates_by_both_writers(cloud, server):
     # Nova's notifications and each cycle's samples both update the resource.
     cloud.admin.compute.pause_server(server.id)
     server.wait_for_status("PAUSED")

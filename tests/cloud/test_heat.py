@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heat's autoscaling by memory, as a plain member: one server more under load, and one less."""
+"""Heat's autoscaling by memory, as a plain member: it adds a server under load and removes it."""
 
 import pathlib
 import re
 
 import pytest
 
-from tests.cloud.seen import wait_for_usage
+from tests.cloud.exported import wait_for_usage
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.cloud.server import Server
 from tests.lab.waiting import wait_long_for
@@ -14,14 +14,14 @@ from tests.lab.waiting import wait_long_for
 TEMPLATES = pathlib.Path(__file__).parents[2] / "etc/aodh"
 STACK_SECONDS = 300
 SCALE_SECONDS = 420
-#: A scaling policy's rest, in seconds; templates have more.
+#: The cooldown of a scaling policy, in seconds. The shipped templates have a longer one.
 COOLDOWN = 20
 HIGH, LOW = 60, 45
 TAKEN = 60
 
 
 def shortened(text):
-    """The template with times that a test can wait for."""
+    """Return the template with times that a test can wait for."""
     text = re.sub(r"(granularity: )60\b", rf"\g<1>{INTERVAL}", text)
     text = re.sub(r"(cooldown: )\d+", rf"\g<1>{COOLDOWN}", text)
     text = re.sub(r"\[\d+m\]", f"[{2 * INTERVAL}s]", text)
@@ -68,7 +68,7 @@ def wait_for_stack(cloud, stack):
 
 
 def servers(cloud, stack):
-    """The stack's servers that have been built."""
+    """Return the servers of the stack that have been built."""
     return [
         Server(cloud, server.id, server.name)
         for server in cloud.member.compute.servers()

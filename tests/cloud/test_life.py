@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server's life, from its boot to its deletion: samples and verdicts in every state."""
+"""A server from its boot to its deletion: samples and verdicts in every state."""
 
 import pytest
 
 from ceilometer_memballoon.reading import Reason
-from tests.cloud.seen import complaints, meters, wait_for_silence, wait_for_usage
+from tests.cloud.exported import meters, wait_for_silence, wait_for_usage, warnings_about
 from tests.lab.waiting import wait_long_for
 
 SECONDS = 120
@@ -16,17 +16,17 @@ def server(boot):
 
 
 @pytest.fixture(autouse=True)
-def no_complaints(server):
-    """In no state is anything above INFO logged about the server."""
-    before = complaints(server)
+def no_warnings(server):
+    """Check after each test that nothing above INFO was logged about the server."""
+    before = warnings_about(server)
     host = server.host
     yield
-    assert complaints(server, host)[len(before) :] == []
+    assert warnings_about(server, host)[len(before) :] == []
 
 
 @pytest.fixture
 def act(cloud, server):
-    """Ask Nova's API for one of its actions, and wait for the status it leads to."""
+    """Start an action of Nova's API and wait for the resulting status."""
 
     def do(action, status, *arguments, **options):
         getattr(cloud.admin.compute, action)(server.id, *arguments, **options)
@@ -36,7 +36,7 @@ def act(cloud, server):
 
 
 @pytest.mark.short
-def test_booting_server_is_not_told_to_load_a_driver(server):
+def test_booting_server_is_not_reported_as_driverless(server):
     log = server.host.agent.log_text()
     assert not [
         line
@@ -46,7 +46,7 @@ def test_booting_server_is_not_told_to_load_a_driver(server):
 
 
 @pytest.mark.short
-def test_paused_server_is_called_paused(server, act, verdict):
+def test_paused_server_has_the_verdict_paused(server, act, verdict):
     act("pause_server", "PAUSED")
     wait_for_silence(server, resident=True)
     assert Reason.PAUSED.value in verdict(server).values()
@@ -95,7 +95,7 @@ def test_resized_server_has_its_new_memory(cloud, server, act):
     )
 
 
-def test_rescued_server_reports_like_any(server, act):
+def test_rescued_server_reports(server, act):
     act("rescue_server", "RESCUE")
     wait_for_usage(server, fresh=True)
     act("unrescue_server", "ACTIVE")
@@ -128,4 +128,4 @@ def test_deleted_server_has_no_samples(cloud):
     host = server.host
     server.delete()
     wait_for_silence(server, resident=False, host=host)
-    assert complaints(server, host) == []
+    assert warnings_about(server, host) == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's statistics period for the agent, from a nova.conf as packages write it."""
+"""The agent gets Nova's statistics period from a nova.conf as packages install it."""
 
 import pathlib
 import subprocess
@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from ceilometer_memballoon.domain_xml import parse_balloon
-from tests.cloud.seen import wait_for_usage
+from tests.cloud.exported import wait_for_usage
 from tests.lab.chain.service import run
 from tests.lab.waiting import wait_long_for
 
@@ -31,7 +31,7 @@ mem_stats_period_seconds = 98
 
 @pytest.fixture
 def packaged(cloud, tmp_path_factory):
-    """A nova.conf and a log folder that only Nova's user, root here, may use."""
+    """A nova.conf and a log folder that only Nova's user may use, which is root here."""
     folder = tmp_path_factory.mktemp("nova")
     folder.chmod(0o755)
     (folder / "log").mkdir(mode=0o750)
@@ -50,7 +50,7 @@ def test_file_with_the_one_option_gives_the_agent_novas_period(cloud, boot, pack
     period.write_text(run(cloud.folder, "sh", ONE_OPTION, packaged))
     host = cloud.hosts["compute-1"]
     try:
-        # The user of the agent could not write to Nova's log_dir.
+        # The agent's user may not write to Nova's log_dir.
         host.start_agent(prefix=host.hypervisor.as_user, further=(period,))
         wait_long_for(
             lambda: parse_balloon(server.domain.XMLDesc()).period == PERIOD, SECONDS, "the period"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent as an unprivileged user that may only read, and as one that may write."""
+"""The agent as a user that may only read, and as a user that may write."""
 
 import pytest
 
 from ceilometer_memballoon.domain_xml import parse_balloon
-from tests.cloud.seen import complaints, wait_for_usage
+from tests.cloud.exported import wait_for_usage, warnings_about
 from tests.lab.waiting import wait_long_for
 
 SECONDS = 90
@@ -18,7 +18,10 @@ def server(boot):
 
 @pytest.fixture
 def unprivileged(cloud):
-    """Start the agent of compute-1 as the user ceilometer; the usual one is back afterwards."""
+    """Start compute-1's agent as the user ceilometer.
+
+    The usual agent runs again after the test.
+    """
     host = cloud.hosts["compute-1"]
 
     def start(settings=""):
@@ -28,15 +31,15 @@ def unprivileged(cloud):
     host.start_agent()
 
 
-def test_agent_that_only_reads_reports(unprivileged, server):
+def test_read_only_agent_reports(unprivileged, server):
     agent = unprivileged("[memballoon]\nset_periods = false\n")
     wait_for_usage(server)
     agent.wait_for_cycles(2)
-    assert complaints(server) == []
+    assert warnings_about(server) == []
     assert "Traceback" not in agent.log_text()
 
 
-def test_agent_that_may_write_switches_on(unprivileged, server):
+def test_agent_with_write_access_enables_a_server(unprivileged, server):
     unprivileged()
     server.domain.setMemoryStatsPeriod(0)
     wait_long_for(

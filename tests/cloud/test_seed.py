@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The statistics period: what Nova writes, what the plugin adds, and what it leaves alone."""
+"""The statistics period: what Nova sets, what the plugin adds, and what it does not change."""
 
 import pytest
 
 from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason
-from tests.cloud.seen import wait_for_silence, wait_for_usage
+from tests.cloud.exported import wait_for_silence, wait_for_usage
 from tests.lab.waiting import wait_long_for
 
 pytestmark = pytest.mark.short
@@ -23,19 +23,19 @@ def seeded(boot):
     return boot("seeded", host="compute-1")
 
 
-def test_period_of_nova_is_left_alone(seeded):
+def test_agent_keeps_the_period_of_nova(seeded):
     assert balloon(seeded).period == NOVA_PERIOD
     lines = [line for line in seeded.host.agent.own_lines() if seeded.id in line]
     assert [line for line in lines if "period" in line] == []
 
 
-def test_server_whose_period_is_off_is_switched_on(seeded):
+def test_agent_enables_a_server_whose_period_is_off(seeded):
     seeded.domain.setMemoryStatsPeriod(0)
     wait_long_for(lambda: balloon(seeded).period == NOVA_PERIOD, SECONDS, "the period is set")
     wait_for_usage(seeded)
 
 
-def test_server_without_a_balloon_is_explained_and_cured(cloud, boot, verdict):
+def test_remedy_for_a_server_without_a_balloon_works(cloud, boot, verdict):
     host = cloud.hosts["compute-2"]
     cloud.set_period(host, 0)
     try:
@@ -45,7 +45,7 @@ def test_server_without_a_balloon_is_explained_and_cured(cloud, boot, verdict):
         assert Reason.NO_BALLOON_DEVICE.value in verdict(server).values()
     finally:
         cloud.set_period(host, NOVA_PERIOD)
-    # As the remedy says: the option is set, the instance hard-rebooted.
+    # As the remedy says: set the option and hard-reboot the instance.
     cloud.admin.compute.reboot_server(server.id, "HARD")
     server.wait_until_up()
     assert balloon(server).period == NOVA_PERIOD

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What doc/cloud.rst has a person do, from the command's start to Ctrl-C."""
+"""./tools/cloud and the commands of its documentation page, from the start to Ctrl-C."""
 
 import os
 import pathlib
@@ -26,7 +26,7 @@ def printed(pattern, log):
 
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory):
-    """The running command's log; it is interrupted after the tests."""
+    """The log of the running command, which is interrupted after the tests."""
     log = tmp_path_factory.mktemp("tool") / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -34,7 +34,7 @@ def tool(tmp_path_factory):
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     try:
-        wait_long_for(lambda: printed("Ctrl-C takes it all down", log), UP_SECONDS, "the cloud",
+        wait_long_for(lambda: printed("Ctrl-C stops everything", log), UP_SECONDS, "the cloud",
                       log.read_text)  # fmt: skip
         yield log
     finally:
@@ -44,7 +44,7 @@ def tool(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def openstack(tool):
-    """Run ``openstack`` with the printed file, as a person's shell would."""
+    """Run ``openstack`` with the printed file, as a user's shell would."""
     openrc = printed(r"\. (\S+/openrc)", tool)[1]
 
     def run(*words):
@@ -75,7 +75,7 @@ def measures(openstack, server):
             "-f", "value", "memory.usage",
         )  # fmt: skip
     except subprocess.CalledProcessError:
-        # Gnocchi does not know the metric yet.
+        # Gnocchi does not have the metric yet.
         return ""
 
 
@@ -86,10 +86,10 @@ def test_member_has_own_servers_and_alarms(openstack):
     openstack("alarm", "list")
 
 
-def test_ctrl_c_leaves_nothing(tool):
+def test_ctrl_c_leaves_nothing_running(tool):
     folder = pathlib.Path(printed(r"\. (\S+)/openrc", tool)[1])
     assert folder.exists()
-    # The command is this process's child.
+    # The command is a child of this process.
     (child,) = children()
     os.kill(child, signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS
@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_nothing(tool):
 
 
 def children():
-    """The running cloud commands that this process has started."""
+    """Return the process ids of the cloud commands that this process has started."""
     own = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return [
         int(pid)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Debian package, built and installed. ``tox -e debian13`` has a root folder for it."""
+"""Fixtures that build and install the Debian package.
+
+``tox -e debian13`` makes a root folder for them.
+"""
 
 import os
 import pathlib
@@ -13,7 +16,7 @@ SECONDS = 600
 
 
 def run(*command, cwd="/", check=True):
-    """Output of a command, standard error among it."""
+    """Return the output of a command, with standard error."""
     done = subprocess.run(
         [str(word) for word in command], cwd=cwd, check=False, text=True, timeout=SECONDS,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -25,14 +28,14 @@ def run(*command, cwd="/", check=True):
 
 @pytest.fixture(scope="session", autouse=True)
 def throwaway():
-    """Skips the tests on a machine that is not there to be changed."""
+    """Skip the tests outside a root folder that is thrown away after them."""
     if os.environ.get("LAB_ROOT") != "1":
         pytest.skip("installs the package: run tox -e debian13")
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory, throwaway):
-    """The folder with source and binary package, and their list of changes."""
+    """The folder with the source package, the binary package and their list of changes."""
     folder = tmp_path_factory.mktemp("package")
     folder.chmod(0o755)
     version = (TREE / "packaging/debian/changelog").read_text().split("(")[1].split("-")[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Debian package brings, and that the distribution's agent reports with it."""
+"""The content of the Debian package, and the distribution's agent with the package installed."""
 
 import configparser
 import pathlib
@@ -10,7 +10,7 @@ import pytest
 from tests.debian.conftest import SECONDS, TREE, run
 
 NAME = "python3-ceilometer-memballoon"
-#: Debian's names of requirements that are not python3- and the requirement's.
+#: The Debian name of each requirement whose Debian name is not python3- and the requirement's name.
 RENAMED = {"libvirt-python": "python3-libvirt", "PyYAML": "python3-yaml"}
 UNITS = pathlib.Path("/usr/lib/systemd/system")
 
@@ -81,7 +81,7 @@ def test_services_user_may_write_to_libvirt_and_nothing_else(installed):
 def test_command_runs_as_either_user(installed, user):
     config = "/etc/ceilometer-memballoon/periods.conf"
     command = ("sudo", "-u", user, "ceilometer-memballoon", "--config-file", config)
-    # There is no libvirtd here.
+    # No libvirtd runs here.
     listed = run(*command, "guest", "list", check=False)
     assert "libvirt" in listed
     assert "Traceback" not in listed

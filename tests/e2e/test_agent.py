@@ -7,7 +7,6 @@ import re
 import pytest
 import yaml
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason
 from tests.lab.agent import Agent
 from tests.lab.clock import Clock
@@ -17,9 +16,9 @@ from tests.lab.waiting import wait_for
 POLLING_YAML = pathlib.Path(__file__).parents[2] / "etc/ceilometer/polling.yaml"
 USAGE, RESIDENT = "ceilometer_memory_usage", "ceilometer_memory_resident"
 SECONDS = 60
-#: The option's value for the agent that most tests share; no guest boots with it.
+#: The option's value for the agent that most tests share. No guest boots with it.
 PERIOD = 5
-#: Seconds by which the clock is stepped: statistics of this age are not fresh.
+#: Seconds by which the clock is stepped. Statistics of this age are stale.
 STALE_SECONDS = 120
 
 
@@ -29,7 +28,7 @@ def wait_for_usage(agent, guest):
 
 @pytest.fixture(scope="class")
 def guests(hypervisor):
-    """One guest of each kind, up, by kind."""
+    """One running guest of each kind, by kind."""
     kinds = {"healthy": {}, "off": {"period": None}, "driverless": {"driver": False}}
     booting = {kind: Guest(hypervisor, f"kind-{kind}", **how) for kind, how in kinds.items()}
     try:
@@ -41,7 +40,7 @@ def guests(hypervisor):
 
 @pytest.fixture(scope="class")
 def agent(hypervisor, guests):
-    """One agent for all of them."""
+    """One agent for all guests."""
     with Agent(hypervisor, period=PERIOD) as running:
         yield running
 
@@ -54,9 +53,9 @@ class TestOneAgentForGuestsOfAllKinds:
         assert 0 < used < guest.memory
         assert resident > used
 
-    def test_guest_without_a_period_is_switched_on_and_reported(self, agent, guests):
+    def test_guest_without_a_period_is_enabled_and_reported(self, agent, guests):
         wait_for_usage(agent, guests["off"])
-        assert parse_balloon(guests["off"].live_xml()).period == PERIOD
+        assert guests["off"].live_period() == PERIOD
 
     def test_guest_without_driver_has_its_reason_logged_once(self, agent, guests):
         guest = guests["driverless"]
@@ -85,7 +84,7 @@ def test_guest_is_untouched_and_goes_stale_with_the_option_off(boot, start_agent
 
 
 @pytest.mark.purging_exporter
-def test_gauges_leave_with_the_last_guest(boot, start_agent):
+def test_gauges_are_removed_with_the_last_guest(boot, start_agent):
     guest = boot()
     agent = start_agent()
     wait_for_usage(agent, guest)
@@ -110,10 +109,10 @@ def test_shipped_polling_yaml_gives_its_meters(boot, start_agent):
     guest = boot()
     agent = start_agent(polling=POLLING_YAML)
     stock, ours = yaml.safe_load(POLLING_YAML.read_text())["sources"]
-    # The guest has no devices, and old releases have not all of the stock pollsters.
+    # The guest has no devices, and old releases do not have all stock pollsters.
     wanted = {(f"ceilometer_{name}", guest.uuid) for name in ours["meters"]}
     wanted |= {("ceilometer_cpu", guest.uuid), ("ceilometer_power_state", guest.uuid)}
     others = {(f"ceilometer_{name.replace('.', '_')}", guest.uuid) for name in stock["meters"]}
     wait_for(lambda: wanted <= set(agent.metrics()), SECONDS, "its meters", agent.log_text)
     assert set(agent.metrics()) <= wanted | others
-    assert "have an interval of the memory pollsters" not in agent.log_text()
+    assert "have the same interval as memory pollsters" not in agent.log_text()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's command, as a process, on a lab guest of each kind."""
+"""The operator's command as a process, on a lab guest of each kind."""
 
 import contextlib
 import itertools
@@ -13,11 +13,10 @@ import sys
 
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import REMEDIES, Reason
 from tests.lab.agent import configure
 from tests.lab.guest import Guest
-from tests.lab.privileged import RULE
+from tests.lab.privileged import ACCESS_CONTROL, ROOT_WRITES, RULE
 from tests.lab.waiting import wait_for
 from tests.libvirt.test_check import rows
 
@@ -26,7 +25,7 @@ SECONDS = 60
 DEADLINE = 2.0
 MIB = 2**20
 
-#: Each kind of guest, and the verdict that it should have.
+#: Each kind of guest, and its expected verdict.
 KINDS = {
     "healthy": ({"period": 10}, "ok"),
     "off": ({"period": None}, "stale"),
@@ -41,7 +40,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def guests(hypervisor):
-    """A guest of each kind, by kind; the hung one hangs."""
+    """A guest of each kind, by kind. The hung guest hangs."""
     booting = {
         kind: Guest(hypervisor, f"instance-{number}", display_name=kind, **how)
         for number, (kind, (how, _)) in enumerate(KINDS.items())
@@ -60,7 +59,7 @@ def guests(hypervisor):
 
 @pytest.fixture(scope="module")
 def config(hypervisor, guests):
-    """A ceilometer.conf for them, with the default period and a guest's boot over soon."""
+    """A ceilometer.conf for these guests, with the default period and a short boot time."""
     path, _ = configure(hypervisor, timeout=DEADLINE)
     path.write_text(path.read_text().replace("[memballoon]", "[memballoon]\nboot_seconds = 5"))
     return path
@@ -68,7 +67,7 @@ def config(hypervisor, guests):
 
 @pytest.fixture(scope="module")
 def settled(config, guests):
-    """What 'guest list' says once the silent guests' last statistics are old."""
+    """The output of 'guest list' after the statistics of silent guests have become stale."""
     expected = {kind: verdict for kind, (_, verdict) in KINDS.items()}
     wait_for(lambda: verdicts(config) == expected, SECONDS, f"{expected}", lambda: table(config))
     return {guest["Name"]: guest for guest in listed(config)}
@@ -96,7 +95,7 @@ def verdicts(config):
     return {guest["Name"]: guest["Verdict"] for guest in listed(config)}
 
 
-def test_list_names_the_true_reason_of_every_kind_of_guest(settled):
+def test_list_shows_the_reason_for_each_kind_of_guest(settled):
     found = {name: guest["Verdict"] for name, guest in settled.items()}
     assert found == {kind: verdict for kind, (_, verdict) in KINDS.items()}
 
@@ -108,21 +107,23 @@ def test_list_fits_into_a_hundred_columns(settled, config, measured):
 
 
 def test_list_changes_nothing(settled, guests):
-    assert parse_balloon(guests["off"].live_xml()).period == 0
+    assert guests["off"].live_period() == 0
 
 
-def test_list_tells_whether_the_period_is_the_options(settled):
-    found = {kind: settled[kind]["Period is option's"] for kind in ("healthy", "off", "deviceless")}
+def test_list_shows_whether_the_period_is_the_options(settled):
+    found = {
+        kind: settled[kind]["Period matches option"] for kind in ("healthy", "off", "deviceless")
+    }
     assert found == {"healthy": True, "off": False, "deviceless": None}
 
 
-def test_problems_are_listed_alone(settled, config):
+def test_problem_filter_lists_only_problems(settled, config):
     names = {guest["Name"] for guest in listed(config, "--problem")}
     assert names == set(KINDS) - {"healthy"}
 
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, verdict) in KINDS.items() if verdict != "ok"])
-def test_show_says_what_to_do_about_each(settled, config, kind):
+def test_show_prints_the_remedy_for_each_reason(settled, config, kind):
     shown = json.loads(run(config, "guest", "show", kind, "-f", "json").stdout)
     assert shown["what to do"] == REMEDIES[Reason(KINDS[kind][1])]
 
@@ -133,21 +134,21 @@ def test_show_has_the_meters_of_a_healthy_guest(settled, config):
     assert [v for n, v in shown.items() if n.startswith("memory.usage")] == [used]
 
 
-def test_enable_switches_on_what_can_be_and_says_why_the_rest_is_not(settled, config, guests):
+def test_enable_sets_periods_and_says_why_it_skips_guests(settled, config, guests):
     words = ("off", "healthy", "deviceless", "hung")
     done = run(config, "guest", "enable", *words, "-f", "json")
     results = {guest["Name"]: guest["Result"] for guest in json.loads(done.stdout)}
     assert results == {
         "off": "set to 10 s, answered",
-        "healthy": "is at 10 s already",
-        "deviceless": "left alone: no balloon device",
-        "hung": "left alone: not responding",
+        "healthy": "already 10 s",
+        "deviceless": "skipped: no balloon device",
+        "hung": "skipped: not responding",
     }
     assert done.returncode == 0
-    assert parse_balloon(guests["off"].live_xml()).period == 10
+    assert guests["off"].live_period() == 10
 
 
-def test_more_hung_than_may_be_asked_are_listed_with_their_names_and_reasons(boot, hypervisor):
+def test_hung_guests_beyond_the_limit_are_listed_with_names_and_reasons(boot, hypervisor):
     hung = [boot(f"more-{n}", wait=False, paused=True, display_name=f"more-{n}") for n in range(6)]
     for guest in hung:
         guest.hang()
@@ -171,7 +172,7 @@ def test_virsh_domcontrol_shows_a_qemu_that_does_not_answer(boot, hypervisor):
     guest.hang()
 
     def control():
-        # As in 'virsh domcontrol DOMAIN'.
+        # The state that 'virsh domcontrol DOMAIN' shows.
         command = virsh(hypervisor, "domcontrol", guest.name)
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -183,7 +184,7 @@ def test_virsh_domcontrol_shows_a_qemu_that_does_not_answer(boot, hypervisor):
         asking.wait(SECONDS)
 
 
-def test_libvirtd_that_does_not_answer_is_one_line_within_the_deadline(hypervisor):
+def test_silent_libvirtd_gives_one_error_line_within_the_deadline(hypervisor):
     config, _ = configure(hypervisor, timeout=DEADLINE)
     hypervisor.signal_daemon(signal.SIGSTOP)
     try:
@@ -221,7 +222,7 @@ def test_ctrl_c_at_the_question_ends_the_command_while_libvirtd_hangs(hypervisor
 
 @pytest.fixture
 def terminal():
-    """A terminal's other end, and what a program has written to it so far."""
+    """A pseudo-terminal, and a function that returns what a program has written to it so far."""
     master, slave = pty.openpty()
     os.set_blocking(master, False)
     said = bytearray()
@@ -265,7 +266,7 @@ def test_watch_in_a_pipe_prints_one_block_after_the_other_with_trends(settled, c
 
 
 def checked(hypervisor, config):
-    """What 'check' says as the agent's user: its result and text on one line, by check."""
+    """Return the results of 'check' as the agent's user: result and text in one line, by check."""
     done = subprocess.run(
         [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],
         check=False, capture_output=True, text=True, timeout=SECONDS,
@@ -273,19 +274,12 @@ def checked(hypervisor, config):
     return rows(done)
 
 
-def test_check_says_that_periods_can_be_set_once_it_has_set_one(settled, config):
+def test_check_reports_settable_periods_after_setting_one(settled, config):
     result, text = rows(run(config, "check"))["libvirt, to set periods"]
     assert (result, "Statistics periods can be set: tried" in text) == ("Success", True)
 
 
-#: Lines of libvirtd.conf with which its access control asks polkit.
-ACCESS_CONTROL = (
-    'auth_unix_ro = "none"\nauth_unix_rw = "polkit"\nunix_sock_rw_perms = "0777"\n'
-    'access_drivers = [ "polkit" ]\n'
-)
-
-
-def test_check_finds_out_that_access_control_refuses_a_period(privileged, boot_on):
+def test_check_finds_that_access_control_refuses_a_period(privileged, boot_on):
     hypervisor = privileged(ACCESS_CONTROL)
     rule = hypervisor.folder / "root/etc/polkit-1/rules.d" / RULE.name
     rule.write_text(rule.read_text().replace('"org.libvirt.api.domain.write"', '"none"'))
@@ -297,9 +291,7 @@ def test_check_finds_out_that_access_control_refuses_a_period(privileged, boot_o
 
 
 def test_check_warns_of_refused_write_access(privileged):
-    hypervisor = privileged(
-        'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
-    )
+    hypervisor = privileged(ROOT_WRITES)
     config, _ = configure(hypervisor, uri="qemu:///system")
     done = subprocess.run(
         [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],

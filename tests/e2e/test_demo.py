@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run what ./tools/demo runs, for a few seconds."""
+"""The demo of ./tools/demo, for a few seconds."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ COMMAND = (sys.executable, "-m", "tests.lab.demo")
 
 @pytest.fixture
 def start_demo(hypervisor):
-    """Start it; needs a lab, as the hypervisor does."""
+    """Start the demo. It needs a lab, as the hypervisor does."""
     started = []
 
     def start(seconds):
@@ -33,7 +33,7 @@ def start_demo(hypervisor):
         demo.communicate(timeout=SECONDS)
 
 
-def test_demo_shows_three_guests_and_says_why_one_has_no_usage(start_demo):
+def test_demo_shows_three_guests_and_why_one_has_no_usage(start_demo):
     demo = start_demo(5)
     shown, _ = demo.communicate(timeout=SECONDS)
     assert demo.returncode == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin's discovery beside Ceilometer's own, on real guests."""
+"""The plugin's discovery and Ceilometer's own, on real guests."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ from tests.lab.rpc import counted
 from tests.lab.stock import Stock, attributes
 
 NOVA = "http://openstack.org/xmlns/libvirt/nova/1.1"
-#: As Nova 2023.1 and older: no id of the flavor, no extra specs, no image's properties.
+#: Metadata of Nova 2023.1 and older. They have no flavor id, extra specs or image properties.
 OLD_METADATA = """
 <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.0">
   <nova:name>old &amp; &lt;odd&gt; \u00fc</nova:name>
@@ -22,11 +22,11 @@ OLD_METADATA = """
   </nova:owner>
   <nova:root type="image" uuid="11111111-2222-3333-4444-555555555555"/>
 </nova:instance>"""
-#: Enough to be Nova's, too little for Ceilometer.
+#: Metadata that are Nova's and too incomplete for Ceilometer.
 BROKEN_METADATA = (
     f'<nova:instance xmlns:nova="{NOVA}"><nova:name>broken</nova:name></nova:instance>'
 )
-#: Where Ceilometer's own code raises, which costs stock all instances.
+#: Metadata for which Ceilometer's own code raises, so that its discovery loses all instances.
 NO_UUID = OLD_METADATA.replace('uuid="user-1"', "")
 OTHER = '<app:settings xmlns:app="http://example.org/app"><app:name>x</app:name></app:settings>'
 
@@ -149,7 +149,7 @@ def test_last_list_stays_when_libvirt_is_gone(boot, stock, hypervisor):
 
 @contextlib.contextmanager
 def defined(hypervisor, guest):
-    """The guest's domain stays known when it is shut off, as Nova's do."""
+    """Keep the guest's domain defined when it is shut off, as Nova does."""
     domain = hypervisor.connection.defineXML(guest.live_xml())
     try:
         yield domain

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault table, in the real ceilometer-polling on real guests.
 
-What one polling cycle alone shows is in tests/qemu/test_faults.py.
+Faults that show in one polling cycle are in tests/qemu/test_faults.py.
 """
 
 import subprocess
@@ -9,25 +9,18 @@ import time
 
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import FRESH_SECONDS, Reason
 from tests.lab.clock import Clock
 from tests.lab.guest import Guest
-from tests.lab.privileged import PrivilegedHypervisor
+from tests.lab.privileged import ACCESS_CONTROL, ROOT_WRITES, PrivilegedHypervisor
 from tests.lab.waiting import wait_for
 
 SECONDS = 60
 DEADLINE = 2.0
-#: How much longer than a healthy agent one with a stuck call may take to end, on however
-#: busy a machine: less than the 16 s that the call would be waited for, or the 60 s after
-#: which cotyledon gives up.
+#: Seconds that an agent with a stuck call may take longer to end than a healthy agent. A busy
+#: machine stays below. Waiting for the call would take 16 s, and cotyledon gives up after 60 s.
 PATIENCE = 10.0
 
-ROOT_ALONE = 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
-ACCESS_CONTROL = (
-    'auth_unix_ro = "none"\nauth_unix_rw = "polkit"\nunix_sock_rw_perms = "0777"\n'
-    'access_drivers = [ "polkit" ]\n'
-)
 FORGERY = "2026-11-24 00:00:00.000 1 ERROR ceilometer_memballoon [-] forged"
 
 
@@ -46,11 +39,7 @@ def lines_about(agent, text):
     return [line for line in agent.own_lines() if text in line]
 
 
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
-
-
-def test_hung_guest_is_named_once_and_the_others_go_on(boot, start_agent):
+def test_hung_guest_is_logged_once_and_others_are_reported(boot, start_agent):
     hung, *others = [boot(f"instance-{number}") for number in range(3)]
     agent = start_agent(interval=1, timeout=DEADLINE)
     wait_for_usage(agent, hung, *others)
@@ -66,7 +55,7 @@ def test_hung_guest_is_named_once_and_the_others_go_on(boot, start_agent):
     wait_for_usage(agent, hung)
 
 
-def test_libvirtd_that_comes_after_the_agent_is_used_from_then_on(boot, start_agent, hypervisor):
+def test_agent_uses_a_libvirtd_that_starts_later(boot, start_agent, hypervisor):
     guest = boot(period=None)
     hypervisor.stop_daemon()
     try:
@@ -77,7 +66,7 @@ def test_libvirtd_that_comes_after_the_agent_is_used_from_then_on(boot, start_ag
     wait_for_usage(agent, guest)
 
 
-def test_libvirtd_restarted_under_the_agent_costs_no_warning(boot, start_agent, hypervisor):
+def test_libvirtd_restart_logs_no_warning(boot, start_agent, hypervisor):
     guest = boot()
     agent = start_agent(interval=1, timeout=DEADLINE)
     wait_for_usage(agent, guest)
@@ -87,7 +76,7 @@ def test_libvirtd_restarted_under_the_agent_costs_no_warning(boot, start_agent, 
     assert lines_about(agent, "WARNING") == []
 
 
-def test_guest_that_leaves_is_nothing_above_debug(boot, start_agent):
+def test_departed_guest_logs_nothing_above_debug(boot, start_agent):
     leaving, staying = boot("instance-1"), boot("instance-2", period=None)
     agent = start_agent(interval=1)
     wait_for_usage(agent, leaving, staying)
@@ -98,8 +87,8 @@ def test_guest_that_leaves_is_nothing_above_debug(boot, start_agent):
     assert lines_about(agent, leaving.uuid) == []
 
 
-def test_refused_write_access_is_one_warning_and_all_is_collected(privileged, boot_on, start_agent):
-    hypervisor = privileged(ROOT_ALONE)
+def test_refused_write_access_gives_one_warning_and_all_samples(privileged, boot_on, start_agent):
+    hypervisor = privileged(ROOT_WRITES)
     switched_off = boot_on(hypervisor, "instance-1", period=None)
     switched_on = boot_on(hypervisor, "instance-2", period=2)
     agent = start_agent(
@@ -109,7 +98,7 @@ def test_refused_write_access_is_one_warning_and_all_is_collected(privileged, bo
     agent.wait_for_cycles(5)
     (warning,) = lines_about(agent, "WARNING")
     assert "Allow the agent's user to write to libvirt" in warning
-    assert (live_period(switched_off), live_period(switched_on)) == (0, 2)
+    assert (switched_off.live_period(), switched_on.live_period()) == (0, 2)
 
 
 def test_polkit_rule_allows_what_the_agent_needs(privileged, boot_on, start_agent):
@@ -119,7 +108,7 @@ def test_polkit_rule_allows_what_the_agent_needs(privileged, boot_on, start_agen
         hypervisor=hypervisor, interval=1, prefix=hypervisor.as_user, uri="qemu:///system"
     )
     wait_for_usage(agent, guest)
-    assert live_period(guest) == 10
+    assert guest.live_period() == 10
     assert lines_about(agent, "WARNING") == []
 
 
@@ -140,8 +129,9 @@ def test_polkit_rule_denies_what_the_agent_does_not_need(access_controlled, comm
     assert "access denied" in denied.stderr
 
 
-def test_monitor_of_qemu_is_part_of_the_right_to_write(access_controlled):
-    # The rule's file says so. If libvirt ever separates these rights, the rule must too.
+def test_write_right_includes_the_qemu_monitor(access_controlled):
+    # The comment in the rule's file says so. If libvirt ever separates these rights, the rule must
+    # change.
     query = ["qemu-monitor-command", "instance-1", '{"execute": "query-status"}']
     virsh = [*access_controlled.as_user, "virsh", "-c", "qemu:///system", *query]
     answer = subprocess.run(virsh, text=True, capture_output=True, check=True, timeout=SECONDS)
@@ -157,7 +147,7 @@ def access_controlled(root_only):
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_stepped_clock_gives_no_old_sample_and_is_over_within_a_period(
+def test_stepped_clock_gives_no_stale_sample_and_recovers_within_a_period(
     boot, start_agent, hypervisor, measured, hours
 ):
     clock = Clock(hypervisor)
@@ -171,7 +161,7 @@ def test_stepped_clock_gives_no_old_sample_and_is_over_within_a_period(
     begin = time.monotonic()
     clock.step(hours * 3600)
     wait_for_reason(agent, guest, Reason.PAUSED)
-    # By the step, then, and not by their true age.
+    # The statistics are stale because of the step, and not because of their true age.
     assert time.monotonic() - begin < FRESH_SECONDS / 2
     agent.wait_for_cycles(1)
     assert agent.usage(guest.uuid) is None
@@ -185,7 +175,7 @@ def test_stepped_clock_gives_no_old_sample_and_is_over_within_a_period(
 
 
 def seconds_to_end(agent):
-    """How long it takes, with the status that all is well."""
+    """Return the seconds that the agent takes to end. Its exit status must be 0."""
     begin = time.monotonic()
     assert agent.stop() == 0
     return time.monotonic() - begin
@@ -193,14 +183,14 @@ def seconds_to_end(agent):
 
 @pytest.fixture
 def healthy_end(boot, start_agent):
-    """Seconds that an agent takes to end with no call stuck, on this machine, now."""
+    """Seconds that an agent without a stuck call takes to end on this machine now."""
     guest = boot("healthy")
     agent = start_agent(interval=1)
     wait_for_usage(agent, guest)
     return seconds_to_end(agent)
 
 
-def test_agent_ends_at_once_while_a_call_is_waited_for(boot, start_agent, healthy_end, measured):
+def test_agent_ends_at_once_while_it_waits_for_a_call(boot, start_agent, healthy_end, measured):
     guest = boot()
     agent = start_agent(interval=1, timeout=10 * DEADLINE)
     wait_for_usage(agent, guest)
@@ -217,7 +207,7 @@ def test_agent_ends_at_once_while_a_call_is_waited_for(boot, start_agent, health
     assert seconds < healthy_end + PATIENCE
 
 
-def test_agent_ends_at_once_with_a_call_left_behind(boot, start_agent, healthy_end):
+def test_agent_ends_at_once_with_a_stuck_call(boot, start_agent, healthy_end):
     guest = boot()
     agent = start_agent(interval=1, timeout=DEADLINE)
     wait_for_usage(agent, guest)
@@ -230,21 +220,21 @@ def test_agent_ends_at_once_with_a_call_left_behind(boot, start_agent, healthy_e
     assert seconds < healthy_end + PATIENCE
 
 
-def test_stock_pollster_of_the_same_meter_is_warned_of_once_with_the_line(boot, start_agent):
+def test_duplicate_stock_pollster_is_warned_of_once_with_the_line(boot, start_agent):
     guest = boot()
     agent = start_agent(
         interval=1, meters=("memory_usage", "memory_resident", "memory.usage", "memory.swap.in")
     )
     wait_for_usage(agent, guest)
     agent.wait_for_cycles(3)
-    # A further warning is about the interval that both have.
+    # The other warning is about the interval that both share.
     (warning,) = lines_about(agent, "is sent twice")
     assert "remove the line '- memory.usage' from source lab" in warning
     swap = ("ceilometer_memory_swap_in", guest.uuid)
     wait_for(lambda: swap in agent.metrics(), SECONDS, "the stock meter", agent.log_text)
 
 
-def test_guests_text_forges_no_line_of_the_log(boot, start_agent):
+def test_instance_name_cannot_forge_a_log_line(boot, start_agent):
     guest = boot(driver=False, display_name=f"name\n{FORGERY}")
     agent = start_agent(interval=1)
     wait_for_reason(agent, guest, Reason.NO_GUEST_DRIVER)

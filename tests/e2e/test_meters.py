@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every meter from a real guest through the real agent, against virsh and the stock ones."""
+"""Every meter from a real guest through the real agent, compared with virsh and stock meters."""
 
 import subprocess
 
@@ -12,12 +12,13 @@ from tests.lab.waiting import wait_for
 
 SECONDS = 60
 KIB_PER_MIB = 1024
-#: Not renewed while a test runs: what a guest reported once stays what it is.
+#: Longer than a test runs, so that a guest's first report stays unchanged.
 LONG_PERIOD = 60
-#: rss and age move between two reads; KiB and s.
+#: rss (KiB) and age (s) change between two reads.
 MOVES = {"rss": 8192, "age": 3}
 
-#: Statistic behind each meter that has just one, and how many of it make the unit.
+#: The statistic of each meter that has exactly one, and how many of its units make the meter's
+#: unit.
 SINGLE = {
     "memory.resident": ("rss", KIB_PER_MIB),
     "memory.available": ("available", KIB_PER_MIB),
@@ -32,14 +33,14 @@ SINGLE = {
     "memory.hugetlb.pgalloc": ("hugetlb_pgalloc", 1),
     "memory.hugetlb.pgfail": ("hugetlb_pgfail", 1),
 }
-#: The pollsters whose statistics today's libvirt passes on.
+#: The pollsters whose statistics libvirt reports today.
 SENT = set(METERS) - {meter.pollster for meter in COMING}
-#: Stock meters whose values must agree with ours. memory.available exists from 25 on.
+#: Stock meters that must equal ours. memory.available exists from Ceilometer 25 on.
 STOCK = ("memory.usage", "memory.available", "memory.swap.in", "memory.swap.out")
 
 
 def dommemstat(guest):
-    """What virsh says of the guest: KiB and counts by name."""
+    """Return the guest's statistics from virsh: KiB and counts by name."""
     command = ["virsh", "-c", guest.hypervisor.uri, "dommemstat", guest.name]
     done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, timeout=SECONDS)
     return {name: int(value) for name, value in map(str.split, done.stdout.split("\n")[:-2])}
@@ -47,7 +48,7 @@ def dommemstat(guest):
 
 @pytest.fixture(scope="module")
 def cycle(hypervisor):
-    """One cycle of an agent with all meters, ours and stock, on a guest that stands still."""
+    """One cycle of an agent with all meters, ours and stock, on a paused guest."""
     guest = Guest(hypervisor, "still", period=LONG_PERIOD)
     try:
         guest.wait_until_up()
@@ -59,7 +60,7 @@ def cycle(hypervisor):
         guest.destroy()
 
 
-def test_every_meter_says_what_virsh_says(cycle):
+def test_every_meter_equals_the_value_of_virsh(cycle):
     guest, found = cycle
     volumes = {name: values[0] for name, values in found.volumes(guest.uuid).items()}
     said = dommemstat(guest)
@@ -88,7 +89,7 @@ def test_stock_meters_agree_in_the_same_cycle(cycle):
 
 
 @pytest.mark.purging_exporter
-def test_every_meter_is_exported_and_leaves_with_its_guest(boot, start_agent):
+def test_every_meter_is_exported_until_its_guest_leaves(boot, start_agent):
     guest, staying = boot("instance-1"), boot("instance-2")
     agent = start_agent(interval=1, meters=tuple(METERS))
     exported = {f"ceilometer_{name}" for name in SENT}

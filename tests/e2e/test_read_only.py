@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent without write access to libvirt, beside the service that keeps periods."""
+"""The agent without write access to libvirt, beside the service that sets periods."""
 
 import configparser
 import pathlib
@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from tests.lab.privileged import WRITERS
 from tests.lab.waiting import wait_for
 
@@ -21,12 +20,9 @@ GROUP_WRITES = (
 )
 
 
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
-
-
 def service_command():
-    """The service's command with this environment's program; its configuration's path."""
+    """Return the service's command with this environment's program, and the path of its
+    configuration."""
     unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str
     unit.read(UNIT)
@@ -35,9 +31,7 @@ def service_command():
     return [str(pathlib.Path(sys.executable).with_name(PROGRAM)), *words]
 
 
-def test_read_only_agent_reports_a_guest_that_the_service_switches_on(
-    privileged, boot_on, start_agent
-):
+def test_read_only_agent_reports_a_guest_that_the_service_enables(privileged, boot_on, start_agent):
     hypervisor = privileged(GROUP_WRITES)
     settings = hypervisor.folder / "root/etc/ceilometer-memballoon"
     settings.mkdir(exist_ok=True)
@@ -48,10 +42,10 @@ def test_read_only_agent_reports_a_guest_that_the_service_switches_on(
         memballoon_options="set_periods = false",
     )  # fmt: skip
     agent.wait_for_cycles(2)
-    assert live_period(guest) == 0
+    assert guest.live_period() == 0
     command = [*hypervisor.as_keeper, *service_command()]
     done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=SECONDS)
-    assert (done.returncode, live_period(guest)) == (0, 10), done.stdout + done.stderr
+    assert (done.returncode, guest.live_period()) == (0, 10), done.stdout + done.stderr
     wait_for(lambda: agent.usage(guest.uuid), SECONDS, "memory.usage", agent.log_text)
     assert [line for line in agent.own_lines() if "WARNING" in line] == []
 
@@ -61,4 +55,4 @@ def test_agents_user_may_not_do_what_the_service_does(privileged, boot_on):
     guest = boot_on(hypervisor, "instance-1", period=None)
     command = [*hypervisor.as_user, *service_command()[:1], "guest", "enable", "--all", "--yes"]
     done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=SECONDS)
-    assert (done.returncode != 0, live_period(guest)) == (True, 0)
+    assert (done.returncode != 0, guest.live_period()) == (True, 0)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ceilometer's own libvirt meters from our reads are what they are from its own.
+"""Ceilometer's own libvirt meters are the same from our reads as from its own reads.
 
-Each test runs the installed Ceilometer's pollsters three times: with its own inspector,
-with ours, and with its own again. A volume of ours has to lie between the other two.
+Each test runs the installed Ceilometer's pollsters three times: with its own inspector, with
+ours, and with its own again. Each volume of ours has to lie between the other two.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from ceilometer.compute.pollsters import GenericComputePollster
 from ceilometer.compute.virt import inspector as virt_inspector
 
 from ceilometer_memballoon import serving
-from tests.conftest import lack
+from tests.conftest import skip_or_fail
 from tests.lab import devices
 from tests.lab.devices import NetworkedHypervisor, cdrom, disk, interface
 from tests.lab.rpc import counted
@@ -23,7 +23,7 @@ from tests.lab.waiting import wait_for
 
 SECONDS = 60
 MIB = 1 << 20
-#: What Neutron's drivers write into an interface.
+#: An element that Neutron's drivers write into an interface.
 PORT = """
 <virtualport type="openvswitch">
   <parameters interfaceid="2b7b5a3c-8f3f-4a43-9a3c-0e8d5b1a7c11"/>
@@ -34,7 +34,7 @@ PORT = """
 def network():
     """A libvirtd with network interfaces for its guests."""
     if os.geteuid() != 0:
-        lack("only root can make network interfaces")
+        skip_or_fail("only root can make network interfaces")
     with NetworkedHypervisor(4) as running:
         yield running
 
@@ -80,13 +80,11 @@ def test_every_meter_of_a_guest_with_disks_and_interfaces_is_the_same(network, e
     assert names(ours) == set(pollsters()) - rates - perf
     assert len(resources(ours, "disk.device.read.bytes")) == 2
     assert len(resources(ours, "network.incoming.bytes")) == 2
-    # Again, from snapshots that have all groups, and with deltas that have predecessors.
+    # Again, from snapshots with all groups, and with deltas that have predecessors.
     assert_equal(stock)
 
 
-def test_device_that_is_plugged_in_and_removed_is_reported_as_long_as_it_is_there(
-    network, equipped
-):
+def test_hotplugged_device_is_reported_until_it_is_removed(network, equipped):
     stock = Stock(network)
     assert_equal(stock)
     file = devices.make_raw(network, "third.raw", 16 * MIB, written=4096)
@@ -104,7 +102,7 @@ def test_device_that_is_plugged_in_and_removed_is_reported_as_long_as_it_is_ther
     assert len(resources(ours, "network.incoming.bytes")) == 2
 
 
-def test_disc_that_is_inserted_and_ejected_is_reported_as_long_as_it_is_there(network, equipped):
+def test_inserted_disc_is_reported_until_it_is_ejected(network, equipped):
     stock = Stock(network)
     assert len(resources(assert_equal(stock), "disk.device.read.bytes")) == 2
     disc = devices.make_raw(network, "disc.iso", MIB, written=MIB)
@@ -114,7 +112,7 @@ def test_disc_that_is_inserted_and_ejected_is_reported_as_long_as_it_is_there(ne
         cdrom(), libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_DEVICE_MODIFY_FORCE
     )
     found = triple(stock)
-    # Where a disc was ejected, stock has an error for each of the guest's disks.
+    # After a disc was ejected, the stock inspector fails for all disks of the guest.
     assert [one for one in found.differences() if not is_size_more(one)] == []
     assert len(resources(found.ours, "disk.device.capacity")) == 2
 
@@ -167,7 +165,7 @@ def test_one_read_serves_all_meters_of_a_cycle(network, equipped):
         assert counter.calls.total() == 2
 
 
-def test_guest_that_cannot_be_read_raises_what_is_logged_at_debug(network, equipped):
+def test_guest_that_cannot_be_read_raises_an_error_logged_at_debug(network, equipped):
     stock = Stock(network, timeout=2)
     (instance,) = stock.instances()
     equipped.hang()
@@ -191,7 +189,7 @@ def test_pollster_loaded_before_ours_is_served_by_replaced_methods(hypervisor, b
         assert stock.stock._libvirt_connection is None
 
 
-def test_pollster_loaded_after_ours_survives_a_libvirtd_that_is_absent(hypervisor, boot):
+def test_pollster_loaded_after_ours_works_without_libvirtd(hypervisor, boot):
     boot()
     stock = Stock(hypervisor, memballoon_options="serve_stock_meters = true")
     instances = stock.instances()
@@ -208,7 +206,8 @@ def test_pollster_loaded_after_ours_survives_a_libvirtd_that_is_absent(hyperviso
 
 @contextlib.contextmanager
 def slot(inspector):
-    """Ceilometer's place for the inspector holds this one, or none."""
+    """Set the inspector that Ceilometer's pollsters share, or remove it, while the context is
+    active."""
     missing = object()
     before = getattr(GenericComputePollster, serving.SLOT, missing)
     if inspector is not None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many cycles of the real agent while guests come, go, hang and return at random.
 
-SOAK_CYCLES and SOAK_SEED set its length and its course; 'tox -e soak' runs the long form.
+SOAK_CYCLES and SOAK_SEED set the length and the sequence. 'tox -e soak' runs the long form.
 """
 
 import os
@@ -16,15 +16,16 @@ CYCLES = int(os.environ.get("SOAK_CYCLES", "40"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 GUESTS = 4
 WARM_UP = 20
-#: Most guests that hang at once, so that the budget is never reached.
+#: The most guests that hang at once. It is below the limit of stuck calls.
 MOST_HUNG = 2
 DEADLINE = 2.0
-#: Growth allowed over the memory after warm-up, for what Python's allocator keeps.
+#: Factor by which the agent's memory may grow after warm-up, because Python's allocator keeps
+#: memory.
 GROWTH = 1.1
 
 
 class Fleet:
-    """Guests at the mercy of chance. settled: those that every cycle must report."""
+    """Guests to which random faults happen. settled: those that every cycle must report."""
 
     def __init__(self, hypervisor, chance):
         self.hypervisor = hypervisor
@@ -35,9 +36,9 @@ class Fleet:
         self.settled = set()
         self.settling = set(self.guests)
 
-    def happen(self):
-        """Let one thing happen to one guest, or nothing."""
-        # A guest is back within one cycle: from the second on it must be there.
+    def apply_random_fault(self):
+        """Apply one random fault to one guest, or none."""
+        # A guest has one cycle to return. It must be there from the second cycle on.
         self.settled |= self.settling
         self.settling = set()
         guest = self.chance.choice(self.guests)
@@ -46,8 +47,8 @@ class Fleet:
             weights=[69, 10, 17, 3, 1],
         )[0](guest)
 
-    def calm(self):
-        """Let every guest run on."""
+    def unhang_all(self):
+        """Let all guests run."""
         for guest in list(self.hung):
             self._unhang(guest)
 
@@ -85,23 +86,23 @@ class Fleet:
         self.settling.add(self.guests[-1])
 
     def _restart_libvirtd(self, guest):
-        # It does not end while a guest hangs that it waits for.
+        # libvirtd does not end while a hung guest keeps it waiting.
         if not self.hung:
             self.hypervisor.restart_daemon()
 
 
 @pytest.mark.timeout(240 + CYCLES)
-def test_agent_holds_after_many_cycles_what_it_held_after_a_few(hypervisor, measured):
+def test_agent_leaks_nothing_over_many_cycles(hypervisor, measured):
     fleet = Fleet(hypervisor, random.Random(SEED))
     missed = []
     try:
         with SteppedAgent(hypervisor, timeout=DEADLINE, period=2) as agent:
             warm = [agent.cycle() for _ in range(WARM_UP)][-1]
             for number in range(CYCLES):
-                fleet.happen()
+                fleet.apply_random_fault()
                 found = agent.cycle().uuids()
                 missed += [(number, g.name) for g in fleet.settled if g.uuid not in found]
-            fleet.calm()
+            fleet.unhang_all()
             end = [agent.cycle() for _ in range(WARM_UP)][-1]
     finally:
         fleet.destroy()

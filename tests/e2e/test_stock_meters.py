@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ceilometer's own libvirt meters beside ours in one source, in the real agent."""
+"""Ceilometer's own libvirt meters and ours in one source of the real agent."""
 
 import pytest
 
@@ -14,7 +14,7 @@ METRICS = {f"ceilometer_{name.replace('.', '_')}" for name in METERS}
 
 
 def missing(agent, guests):
-    """The metrics of these guests that the exporter does not show now."""
+    """Return the metrics of these guests that the exporter does not show now."""
     return {(metric, guest.uuid) for metric in METRICS for guest in guests} - set(agent.metrics())
 
 
@@ -27,7 +27,7 @@ def departed(agent, guest):
 
 
 @pytest.mark.parametrize("discovery", [(), (NAME,)])
-def test_hung_guest_takes_no_meter_of_the_others_when_served(boot, start_agent, discovery):
+def test_hung_guest_costs_others_no_meter_when_served(boot, start_agent, discovery):
     hung, *others = [boot(f"instance-{number}") for number in range(3)]
     agent = start_agent(
         interval=1, timeout=DEADLINE, meters=METERS, memballoon_options=SERVED, discovery=discovery
@@ -63,10 +63,10 @@ def test_hung_guest_stops_all_meters_of_its_interval_when_not_served(boot, start
     hung, other = boot("instance-1"), boot("instance-2")
     agent = start_agent(interval=1, timeout=DEADLINE, meters=METERS)
     wait_for_all(agent, hung, other)
-    assert agent.log_text().count("cpu, power.state each 1 s") == 1
+    assert agent.log_text().count("cpu, power.state every 1 s") == 1
     hung.hang()
     try:
-        # The stock pollster may be ahead of ours or behind it in the cycle that it stops.
+        # The stock pollster can run before or after ours in the cycle that it stops.
         with pytest.raises(TimeoutError):
             agent.wait_for_cycles(3, seconds=10)
     finally:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pip installs from the wheel, into an environment that has nothing of this tree.
+"""What pip installs from the wheel, in an environment that has nothing of this tree.
 
-The environment is tox's own: it has the package's dependencies (package = deps-only) and
-not the package. So nothing is downloaded here.
+tox makes the environment with the package's dependencies and without the package (package =
+deps-only). So the tests download nothing.
 """
 
 import pathlib
@@ -17,7 +17,7 @@ from tests.lab.waiting import wait_for
 
 TREE = pathlib.Path(__file__).parents[2]
 ENVIRONMENT = pathlib.Path(sys.prefix)
-#: What a wheel is built from.
+#: The files that a wheel is built from.
 SOURCES = (
     "LICENSE", "README.rst", "ceilometer_memballoon", "etc", "pyproject.toml",
     "requirements.txt", "setup.cfg",
@@ -42,7 +42,7 @@ def run(*command, cwd):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """This tree's wheel is installed."""
+    """Install this tree's wheel."""
     folder = tmp_path_factory.mktemp("sources")
     for name in SOURCES:
         copy = shutil.copytree if (TREE / name).is_dir() else shutil.copy
@@ -50,7 +50,7 @@ def installed(tmp_path_factory):
     build = ("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", "wheel")
     run(*PIP, *build, folder, cwd=folder)
     (wheel,) = (folder / "wheel").iterdir()
-    # An interrupted run may have left the last one.
+    # An interrupted run may have left the previous wheel installed.
     run(*PIP, "install", "--no-index", "--no-deps", "--force-reinstall", wheel, cwd=folder)
     yield
     run(*UNINSTALL, cwd=folder)
@@ -74,12 +74,12 @@ def test_installed_agent_reports_both_meters(boot, start_agent):
 
 
 @pytest.mark.usefixtures("installed")
-def test_dependencies_are_there_and_agree(tmp_path):
+def test_dependencies_are_installed_and_compatible(tmp_path):
     run(*PIP, "check", cwd=tmp_path)
 
 
 @pytest.mark.usefixtures("installed")
-def test_uninstalling_takes_away_what_was_installed_and_no_more(tmp_path):
+def test_uninstall_removes_exactly_what_was_installed(tmp_path):
     files = {file for file in ENVIRONMENT.glob("**/*memballoon*/**/*") if file.is_file()}
     files.add(ENVIRONMENT / "bin/ceilometer-memballoon")
     assert {file for file in files if not file.exists()} == set()

@@ -28,7 +28,7 @@ from tests.lab.waiting import wait_for
 START_SECONDS = 60
 STOP_SECONDS = 30
 NO_USAGE = re.compile(r"Instance (\S+): no memory\.usage: ([^.]+)\.")
-#: A line of ours in oslo.log's format: ..., level, logger, [-] or a request, text.
+#: A log line of the plugin in oslo.log's format: ..., level, logger, [-] or a request, text.
 OWN_LINE = re.compile(r"(?:DEBUG|INFO|WARNING|ERROR) ceilometer_memballoon\S* .*")
 
 CONFIG = """
@@ -75,17 +75,22 @@ def configure(
     memballoon_options: str = "",
     discovery: tuple[str, ...] = (),
 ) -> tuple[pathlib.Path, pathlib.Path]:
-    """Write a ceilometer.conf of its own for an agent; that file and the one for its log.
+    """Write a ceilometer.conf for one agent. Return its path and the path for the agent's log.
 
-    interval: seconds between two cycles; meters: as in polling.yaml; period: the
-    plugin's option, in seconds; timeout: seconds that it may wait for libvirt;
-    polling: the polling.yaml to use in place of one with these meters;
-    polling_options: further lines for [polling]; uri: another than the lab's;
-    port: of the exporter, which is off at 0; host: the agent's name for this host;
-    transport_url: the broker's, if samples are to be sent to one; extra_metadata: ask
-    the lab's Nova for the metadata that users gave their instances; boot_seconds: for how
-    long a guest that has not reported counts as booting; memballoon_options: further
-    lines for [memballoon]; discovery: the source's, in place of each pollster's own.
+    interval: Seconds between two cycles.
+    meters: The meters in polling.yaml.
+    period: The option [libvirt] mem_stats_period_seconds.
+    timeout: The option [memballoon] libvirt_timeout, in seconds.
+    polling: A polling.yaml to use instead of one with these meters.
+    polling_options: Further lines for [polling].
+    uri: Another address than the lab's.
+    port: The exporter's port; 0 turns the exporter off.
+    host: The agent's name for this host.
+    transport_url: The broker, if samples are to be sent to one.
+    extra_metadata: Whether to ask the lab's Nova for the metadata that users gave their instances.
+    boot_seconds: The option [memballoon] boot_seconds.
+    memballoon_options: Further lines for [memballoon].
+    discovery: The source's discovery, instead of each pollster's own.
     """
     folder = pathlib.Path(tempfile.mkdtemp(prefix="agent-", dir=hypervisor.folder))
     folder.chmod(0o755)
@@ -120,10 +125,12 @@ def configure(
 class Agent:
     """A running ceilometer-polling; a context manager that ends it.
 
-    program: a ceilometer-polling other than this environment's; prefix: words before
-    it that run it as another user; environment: further variables for it; authority: of
-    its exporter's certificate, in a PEM file, if the exporter has TLS; options: as
-    configure(). config, log: the paths of its ceilometer.conf and its log.
+    program: A ceilometer-polling other than this environment's.
+    prefix: Words before the command that run it as another user.
+    environment: Further variables for the process.
+    authority: A PEM file with the authority of the exporter's certificate, if the exporter has TLS.
+    options: Arguments of configure().
+    config, log: Paths of the agent's ceilometer.conf and of its log.
     """
 
     def __init__(
@@ -152,14 +159,14 @@ class Agent:
 
     @property
     def pid(self) -> int:
-        """The process that was started; the pollsters run in a child of it."""
+        """The process that was started. The pollsters run in a child of it."""
         return self._process.pid
 
     def metrics(self) -> dict[tuple[str, str], float]:
-        """Return values by metric name and instance UUID; empty while the exporter is not up.
+        """Return values by metric name and instance UUID; empty while the exporter is down.
 
-        Each cycle removes a metric and adds it again, and a request can miss it. So wait for
-        what should be there.
+        Each cycle removes a metric and adds it again, so a request can miss it. Wait for the
+        expected metric instead of asking once.
         """
         try:
             with urllib.request.urlopen(self.url, timeout=10, context=self._tls) as page:
@@ -173,32 +180,32 @@ class Agent:
             return {}
 
     def usage(self, uuid: str) -> float | None:
-        """memory.usage in MiB as exported now."""
+        """Return memory.usage in MiB as exported now; None if it is not exported."""
         return self.metrics().get(("ceilometer_memory_usage", uuid))
 
     def resident(self, uuid: str) -> float | None:
-        """memory.resident in MiB as exported now."""
+        """Return memory.resident in MiB as exported now; None if it is not exported."""
         return self.metrics().get(("ceilometer_memory_resident", uuid))
 
     def reason(self, uuid: str) -> str | None:
-        """Why the instance has no memory.usage, by the last such line in the agent's log."""
+        """Return why the instance has no memory.usage, from the last such log line."""
         reasons = dict(NO_USAGE.findall(self.log_text()))
         return reasons.get(uuid)
 
     def log_text(self) -> str:
-        """All that the agent has printed so far."""
+        """Return the agent's output so far."""
         return self.log.read_text(errors="replace")
 
     def cycles(self, pollster: str = "memory_usage") -> int:
-        """How many times that pollster has finished a cycle that had instances."""
+        """Return how many cycles with instances the pollster has finished."""
         return self.log_text().count(f"Finished polling pollster {pollster} ")
 
     def own_lines(self) -> list[str]:
-        """What the plugin has logged so far, a line each, from its level on."""
+        """Return the plugin's log lines so far, each from its level on."""
         return OWN_LINE.findall(self.log_text())
 
     def wait_for_line(self, text: str, seconds: float = START_SECONDS) -> None:
-        """Until the agent has logged something that has this text."""
+        """Wait until the agent has logged this text."""
         wait_for(lambda: text in self.log_text(), seconds, f"log line: {text}", self.log_text)
 
     def wait_for_cycles(
@@ -209,7 +216,7 @@ class Agent:
         wait_for(lambda: self.cycles(pollster) >= wanted, seconds, "polling cycles", self.log_text)
 
     def stop(self) -> int:
-        """End the agent as systemd does; its exit status."""
+        """End the agent as systemd does. Return its exit status."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout=STOP_SECONDS)
 

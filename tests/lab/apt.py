@@ -24,8 +24,8 @@ SECONDS = 300
 #: How often a download is tried.
 TRIES = 3
 
-#: Makes apt ignore the machine's own sources, lists and packages. The user _apt may not enter
-#: every cache folder.
+#: Makes apt ignore the machine's own sources, lists and packages. The user _apt cannot enter every
+#: cache folder, so apt downloads as root.
 SUITE_CONFIG = """
 Dir::Etc::sourcelist "{folder}/sources.list";
 Dir::Etc::sourceparts "-";
@@ -83,8 +83,8 @@ class Apt:
         downloaded.mkdir(exist_ok=True)
         command = ("apt-get", "-q", "download", *packages)
         environment = self._environment()
-        # Each line has an address, a file name, a size and a hash. In a folder that has the
-        # files apt would print none.
+        # Each line has an address, a file name, a size and a hash. apt prints no line for a file
+        # that is already in the folder.
         uris = run(*command, "--print-uris", cwd=work, env=environment).splitlines()
         files = [uri.split()[1] for uri in uris]
         if not all((downloaded / file).exists() for file in files):

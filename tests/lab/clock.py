@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A wall clock that tests can step, for one lab's processes alone.
+"""A wall clock that tests can step for the processes of one lab.
 
-Not libfaketime's: with its monotonic clock left true, Debian 12's fails in
-clock_nanosleep, which is Python's time.sleep.
+libfaketime cannot be used. With a true monotonic clock, Debian 12's version fails in
+clock_nanosleep, which Python's time.sleep calls.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ exec env {settings} /usr/bin/qemu-system-x86_64 "$@"
 
 
 class Clock:
-    """The true time until it is stepped; processes take it on by ``environment``."""
+    """The true time until it is stepped. Processes use it through ``environment``."""
 
     def __init__(self, hypervisor: Hypervisor) -> None:
         self._file = hypervisor.folder / "clock"
@@ -32,7 +32,7 @@ class Clock:
 
     def step(self, seconds: int) -> None:
         """Set the clock ahead of the true time by this many seconds."""
-        # Into the file that is mapped, and not into one that takes its place.
+        # Write into the mapped file, and do not replace it.
         with self._file.open("r+b" if self._file.exists() else "wb") as file:
             file.write(struct.pack("=q", seconds))
         self._file.chmod(0o644)

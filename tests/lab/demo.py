@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ./tools/demo shows: the real agent with this plugin on three real guests."""
+"""The demo of ./tools/demo: the real agent with this plugin on three real guests."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ README.rst says more, and links to the pages on options, rights and reasons.
 
 
 def main() -> int:
-    """Run the demo; the exit status."""
+    """Run the demo. Return the exit status."""
     if missing := missing_packages():
         print(f"The demo needs these packages: apt-get install {' '.join(missing)}")
         return 1
@@ -48,9 +48,9 @@ def main() -> int:
 
 
 def _run() -> None:
-    _say("Building the guest image and starting a private libvirtd")
+    _report("Building the guest image and starting a private libvirtd")
     with Hypervisor() as hypervisor:
-        _say("Booting three guests under emulation: about ten seconds")
+        _report("Booting three guests under emulation: about ten seconds")
         guests = [
             Guest(hypervisor, "instance-00000001", display_name="steady", memory=MEMORY_MIB),
             Guest(hypervisor, "instance-00000002", display_name="climbing", memory=MEMORY_MIB,
@@ -60,14 +60,14 @@ def _run() -> None:
         ]  # fmt: skip
         for guest in guests:
             guest.wait_until_up()
-        _say(f"Starting ceilometer-polling, a cycle each {INTERVAL} s")
+        _report(f"Starting ceilometer-polling, a cycle every {INTERVAL} s")
         with Agent(hypervisor, interval=INTERVAL, period=PERIOD) as agent:
             wait_for(agent.metrics, 60, "the agent's first samples", agent.log_text)
-            _say(f"The live view 'ceilometer-memballoon guest list --watch', for {SECONDS} s")
+            _report(f"The live view 'ceilometer-memballoon guest list --watch', for {SECONDS} s")
             _watch(agent, guests[1])
             _show(agent, guests)
             _ask(agent)
-        _say("Taking it all down")
+        _report("Stopping everything")
 
 
 def _watch(agent: Agent, climbing: Guest) -> None:
@@ -84,7 +84,7 @@ def _watch(agent: Agent, climbing: Guest) -> None:
 
 
 def _show(agent: Agent, guests: list[Guest]) -> None:
-    """Print what the agent exports."""
+    """Print the metrics that the agent exports."""
     metrics = agent.metrics()
     print(f"\nExported by the agent:\n{'instance':12}{'memory.usage':>14}{'memory.resident':>17}")
     for guest in guests:
@@ -95,7 +95,7 @@ def _show(agent: Agent, guests: list[Guest]) -> None:
 
 
 def _ask(agent: Agent) -> None:
-    """Ask the operator's command about the guest that has no usage."""
+    """Run the operator's command for the guest that has no usage."""
     print("\n$ ceilometer-memballoon guest show driverless", flush=True)
     subprocess.run(_command(agent, "guest", "show", "driverless"), check=True, timeout=60)
 
@@ -109,13 +109,13 @@ def _mib(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} MiB"
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(f"{text} ...", flush=True)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM ends what is within as cleanly as Ctrl-C does."""
+    """Treat SIGTERM like Ctrl-C while the context is active."""
 
     def interrupt(signum: int, frame: object) -> None:
         raise KeyboardInterrupt

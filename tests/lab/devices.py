@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks and network interfaces for lab guests, as a compute node's guests have them."""
+"""Disks and network interfaces for lab guests, like those on a compute node."""
 
 import os
 import pathlib
@@ -8,13 +8,13 @@ import struct
 
 from tests.lab.hypervisor import Hypervisor
 
-#: The user that a lab's libvirtd runs as when root starts it.
+#: The user of a lab's libvirtd when root starts it.
 USER = "nobody"
 QCOW2_VERSION = 3
 CLUSTER_BITS = 16
 
-#: $1: how many interfaces; the rest: libvirtd's command. The network namespace and the
-#: device node are this process's own: nothing outside sees them.
+#: $1: the number of interfaces; the rest: libvirtd's command. The network namespace and the device
+#: node belong to this process, so nothing outside sees them.
 START = """
 set -e
 mount -t tmpfs none /dev/net
@@ -49,7 +49,7 @@ class NetworkedHypervisor(Hypervisor):
 
 
 def interface(number: int, *, more: str = "") -> str:
-    """The XML of an interface that uses tap<number>. more: further elements in it."""
+    """Return the XML of an interface that uses tap<number>. more: further elements in it."""
     return f"""<interface type="ethernet">
       <mac address="fa:16:3e:00:{number // 256:02x}:{number % 256:02x}"/>
       <target dev="tap{number}" managed="no"/>
@@ -58,7 +58,7 @@ def interface(number: int, *, more: str = "") -> str:
 
 
 def disk(file: pathlib.Path, target: str, *, kind: str = "raw", bus: str = "virtio") -> str:
-    """The XML of a disk. kind: the file's format."""
+    """Return the XML of a disk. kind: the file's format."""
     return f"""<disk type="file" device="disk">
       <driver name="qemu" type="{kind}"/>
       <source file="{file}"/>
@@ -67,7 +67,7 @@ def disk(file: pathlib.Path, target: str, *, kind: str = "raw", bus: str = "virt
 
 
 def cdrom(target: str = "hda", file: pathlib.Path | None = None) -> str:
-    """The XML of a CD-ROM drive, without a disc if no file is given."""
+    """Return the XML of a CD-ROM drive. Without a file the drive has no disc."""
     source = "" if file is None else f'<source file="{file}"/>'
     return f"""<disk type="file" device="cdrom">
       <driver name="qemu" type="raw"/>{source}
@@ -77,7 +77,7 @@ def cdrom(target: str = "hda", file: pathlib.Path | None = None) -> str:
 
 
 def make_raw(hypervisor: Hypervisor, name: str, size: int, written: int = 0) -> pathlib.Path:
-    """Make a sparse file of this many bytes, of which the first ``written`` are allocated."""
+    """Create a sparse file of this many bytes. The first ``written`` bytes are allocated."""
     file = hypervisor.folder / name
     with file.open("wb") as stream:
         stream.write(b"x" * written)
@@ -86,9 +86,9 @@ def make_raw(hypervisor: Hypervisor, name: str, size: int, written: int = 0) -> 
 
 
 def make_qcow2(hypervisor: Hypervisor, name: str, size: int) -> pathlib.Path:
-    """Make an empty qcow2 image of this many bytes: header, refcounts and an L1 table.
+    """Create an empty qcow2 image of this many bytes: header, refcounts and an L1 table.
 
-    The format is that of QEMU's docs/interop/qcow2.rst. It spares the lab qemu-img.
+    The format is in QEMU's docs/interop/qcow2.rst. So the lab does not need qemu-img.
     """
     cluster = 1 << CLUSTER_BITS
     entries = -(-size // (cluster * (cluster // 8)))

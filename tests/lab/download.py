@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Download with short time-outs and a bounded number of tries.
+"""Download with short timeouts and a bounded number of tries.
 
-Needs the standard library alone: tools/testrun uses it before any environment exists.
+This module needs only the standard library, because tools/testrun uses it before any environment
+exists.
 """
 
 import contextlib
@@ -13,9 +14,9 @@ import subprocess
 import time
 
 TRIES = 3
-#: Seconds between two tries; a proxy or mirror that restarts is back after some.
+#: Seconds between two tries. A proxy or a mirror can restart in that time.
 PAUSE = 3.0
-#: apt's own time-outs are two minutes for each connection.
+#: apt's default timeout is two minutes for each connection.
 APT_OPTIONS = (
     "-o", "Acquire::Retries=1",
     "-o", "Acquire::http::Timeout=15",
@@ -27,7 +28,7 @@ LAST_LINES = 5
 
 
 class DownloadError(subprocess.SubprocessError):
-    """No try succeeded. The message is one line: the command and its last words."""
+    """No try succeeded. The message is one line: the command and the end of its output."""
 
 
 def attempt(
@@ -37,11 +38,12 @@ def attempt(
     cwd: pathlib.Path | None = None,
     environment: dict[str, str] | None = None,
 ) -> str:
-    """Run a command that downloads until it succeeds; return what it printed.
+    """Run a command that downloads until it succeeds. Return its output.
 
-    apt-get gets short time-outs of its own.
-    seconds: the limit of one try, after which its processes are killed; tries: how
-    many there are; environment: the whole of it, the caller's if None.
+    apt-get gets short timeouts.
+    seconds: The limit of one try. Its processes are killed after that.
+    tries: The number of tries.
+    environment: The complete environment; the caller's if None.
     Raises DownloadError.
     """
     words = [str(word) for word in command]
@@ -56,18 +58,18 @@ def attempt(
         if status == 0:
             return said
     last = " / ".join(line.strip() for line in said.strip().splitlines()[-LAST_LINES:])
-    raise DownloadError(f"{tries} times in vain: {' '.join(map(str, command))}: {last}")
+    raise DownloadError(f"failed {tries} times: {' '.join(map(str, command))}: {last}")
 
 
 def renew_lists(tries: int = TRIES) -> None:
-    """Have apt fetch its lists of packages. Raises DownloadError, without rights too."""
-    # Without this option apt calls it a success if it uses old lists.
+    """Make apt download its package lists. Raises DownloadError, also without permission."""
+    # Without this option apt succeeds when it uses old lists.
     strict = ("-o", "APT::Update::Error-Mode=any")
     attempt(*as_root(), "apt-get", *strict, "update", seconds=LISTS_SECONDS, tries=tries)
 
 
 def as_root() -> tuple[str, ...]:
-    """The words before a command that needs root; sudo never asks for a password."""
+    """Return the words before a command that needs root. sudo never asks for a password."""
     return () if os.geteuid() == 0 or not shutil.which("sudo") else ("sudo", "-n")
 
 
@@ -77,7 +79,7 @@ def _run(
     cwd: pathlib.Path | None,
     environment: dict[str, str] | None,
 ) -> tuple[int, str]:
-    """Exit status and output; a command that takes longer is a status of its own."""
+    """Return exit status and output. A command that takes too long has a status of its own."""
     process = subprocess.Popen(
         words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -97,6 +99,6 @@ def _run(
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:
-    """Kill it and its children, which would otherwise keep its output open."""
+    """Kill the command and its children, which would otherwise keep its output open."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

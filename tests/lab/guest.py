@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boot and steer one lab guest."""
+"""Boot and control one lab guest."""
 
 import os
 import pathlib
@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import libvirt
 
+from ceilometer_memballoon.domain_xml import parse_balloon
 from tests.lab import nova
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.image import Image
@@ -23,7 +24,8 @@ GONE = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
 PROJECT = "1f0a5c3e8d7b4f6a9c2e4d6b8a0c1e3f"
 USER = "9b7d5f3a1c8e4b6d8f0a2c4e6b8d0f1a"
 
-#: What a guest can claim, as libvirt names it, in the order of virtio's tags (forge.c).
+#: The statistics that a guest can forge, by libvirt's names, in the order of virtio's tags
+#: (forge.c).
 TAGS = (
     "swap_in", "swap_out", "major_fault", "minor_fault",
     "unused", "available", "usable", "disk_caches",
@@ -31,7 +33,7 @@ TAGS = (
 
 IMAGE = "6c3a1f58-0d2b-4e79-9a64-5b8c7d1e2f30"
 
-#: What Nova 34 writes of an instance without a port.
+#: Nova 34's metadata of an instance without a port.
 METADATA = """
     <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
       <nova:package version="34.0.0"/>
@@ -63,8 +65,8 @@ METADATA = """
     </nova:instance>
 """
 
-#: no_timer_check: on a busy host TCG is late with the timer that the kernel checks for,
-#: and it panics ("IO-APIC + timer doesn't work").
+#: no_timer_check: on a busy host TCG delivers a timer late. The kernel checks that timer and would
+#: panic ("IO-APIC + timer doesn't work").
 DOMAIN = """
 <domain type="qemu">
   <name>{name}</name>
@@ -92,17 +94,21 @@ DOMAIN = """
 
 
 class Guest:
-    """One domain of a lab, booting from its construction on.
+    """One domain of a lab, which boots when it is constructed.
 
-    name: the domain's, as Nova names it; display_name: what the user called the
-    instance; period: the balloon's statistics period in seconds at boot, None
-    for a balloon without one; driver: whether the guest loads virtio_balloon;
-    model: the memballoon's; memory: MiB, below 96 the guest does not boot;
-    paused: started but never run; forge: whether it can forge its statistics;
-    emulator: the program that runs it; server_group: what Nova says of it;
-    suite: the Debian release of its kernel, None for this machine's;
-    devices: XML of further devices, such as those of tests.lab.devices;
-    metadata: in place of Nova's.
+    name: The domain's name, as Nova sets it.
+    display_name: The instance's name that the user chose.
+    period: The balloon's statistics period in seconds at boot; None for a balloon without one.
+    driver: Whether the guest loads virtio_balloon.
+    model: The memballoon's model.
+    memory: MiB. The guest does not boot with less than 96.
+    paused: Whether it starts paused and never runs.
+    forge: Whether it can forge its statistics.
+    emulator: The program that runs it.
+    server_group: The server group in Nova's answer.
+    suite: The Debian release of its kernel; None for this machine's.
+    devices: XML of further devices, such as those of tests.lab.devices.
+    metadata: Metadata to use instead of Nova's.
     """
 
     def __init__(
@@ -150,11 +156,11 @@ class Guest:
 
     @property
     def console(self) -> pathlib.Path:
-        """Where the guest's console goes."""
+        """The file of the guest's console."""
         return self.hypervisor.folder / f"{self.name}.log"
 
     def wait_until_up(self, boots: int = 1) -> "Guest":
-        """Until the guest has come up for the ``boots``-th time and obeys commands."""
+        """Wait until the guest has booted for the ``boots``-th time and accepts commands."""
         wait_for(
             lambda: self.has_booted(boots),
             BOOT_SECONDS,
@@ -164,13 +170,13 @@ class Guest:
         return self
 
     def has_booted(self, boots: int = 1) -> bool:
-        """Return whether the guest has come up this many times."""
+        """Return whether the guest has booted this many times."""
         return self._console_text().count("lab: ready") >= boots
 
     def command(self, *words: str | int, answered: bool = True) -> list[str]:
-        """Have the guest do one of init.sh's commands; wait for its answer if it gives one.
+        """Send the guest one of init.sh's commands. Wait for its answer if it gives one.
 
-        Returns the lines that the command prints. Raises RuntimeError if it fails.
+        Returns the lines that the command prints. Raises RuntimeError if the command fails.
         """
         printed: list[str] = []
         with socket.socket(socket.AF_UNIX) as port:
@@ -185,51 +191,51 @@ class Guest:
         return printed
 
     def meminfo(self) -> dict[str, int]:
-        """Return the guest's own /proc/meminfo: value in KiB by name."""
+        """Return the guest's own /proc/meminfo: values in KiB by name."""
         lines = (line.split() for line in self.command("meminfo"))
         return {words[0].rstrip(":"): int(words[1]) for words in lines}
 
     def take(self, mebibytes: int) -> None:
-        """Make the guest use this much more memory."""
+        """Make the guest use this much more memory, in MiB."""
         self.command("take", mebibytes)
 
     def give_back(self) -> None:
-        """Make the guest free all it took."""
+        """Make the guest free all memory that it took."""
         self.command("give")
 
     def unload_driver(self) -> None:
-        """Make the guest stop reporting, as one whose driver crashed."""
+        """Make the guest stop reporting, like a guest whose driver crashed."""
         self.command("unload")
 
     def panic(self) -> None:
-        """Crash the guest's kernel; QEMU runs on."""
+        """Crash the guest's kernel. QEMU keeps running."""
         self.command("panic", answered=False)
         wait_for(lambda: "Kernel panic" in self._console_text(), COMMAND_SECONDS, "the panic")
 
     def forge(self, **claims: int) -> None:
-        """Have the guest claim these statistics from now on: TAGS' names, bytes or counts."""
+        """Make the guest send these statistics from now on: names of TAGS, in bytes or counts."""
         self.command("forge", ",".join(str(claims.pop(tag, 0)) for tag in TAGS))
         assert not claims, f"no such statistics: {claims}"
 
     def reboot(self) -> None:
-        """Reboot from inside, and wait until the guest is up again."""
+        """Reboot the guest from inside, and wait until it is up again."""
         boots = self._console_text().count("lab: ready")
         self.command("reboot", answered=False)
         self.wait_until_up(boots + 1)
 
     def hang(self) -> None:
-        """Stop the QEMU process, as a hung storage or a debugger does."""
+        """Stop the QEMU process, as hung storage or a debugger does."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def unhang(self) -> None:
-        """Let the QEMU process run on."""
+        """Resume the QEMU process."""
         os.kill(self.pid, signal.SIGCONT)
 
     def migrate(self, destination: Hypervisor) -> None:
-        """Move it to another hypervisor of this machine, live; its files' folder with it."""
+        """Live-migrate the guest to another hypervisor of this machine. Move its folder as well."""
         moved = self.hypervisor.folder / f"{self.name}.moved.xml"
         source, target = str(self.hypervisor.folder), str(destination.folder)
-        # The kernel and the initramfs stay. The guest reads them again only when it boots.
+        # The kernel and the initramfs are not moved. The guest reads them again only when it boots.
         files = re.compile(re.escape(source) + f"(?=/{self.name})")
         xml = self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE)
         moved.write_text(files.sub(target, str(xml)))
@@ -242,15 +248,19 @@ class Guest:
         self.hypervisor = destination
 
     def destroy(self) -> None:
-        """Pull the plug; nothing to do if the domain is gone already."""
+        """Destroy the domain. Does nothing if it does not exist."""
         try:
             self.domain.destroy()
         except libvirt.libvirtError as error:
             if error.get_error_code() not in GONE:
                 raise
 
+    def live_period(self) -> int:
+        """Return the balloon's present statistics period in seconds; 0 if it is off."""
+        return parse_balloon(self.live_xml()).period
+
     def live_xml(self) -> str:
-        """The domain's live XML."""
+        """Return the domain's live XML."""
         return str(self.domain.XMLDesc(0))
 
     def _console_text(self) -> str:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private, unprivileged libvirtd with a folder of its own.
+"""A private, unprivileged libvirtd with its own folder.
 
-Every process of a lab has the lab's folder on its command line or in its
-environment. The owner of a lab holds a lock in that folder. A lab whose lock is
-free was left by an interrupted run, and ``sweep`` removes it.
+Every process of a lab has the lab's folder on its command line or in its environment. The owner
+of a lab holds a lock in that folder. If the lock is free, an interrupted run left the lab, and
+``sweep`` removes it.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from tests.lab.waiting import wait_for
 libvirt.registerErrorHandler(lambda context, error: None, None)
 
 PREFIX = "memballoon-lab-"
-#: Programs a lab runs, and the Debian package of each.
+#: Programs that a lab runs, and the Debian package of each.
 PROGRAMS = {
     "libvirtd": "libvirt-daemon",
     "virsh": "libvirt-clients",
@@ -45,7 +45,7 @@ START_SECONDS = 30
 
 
 def missing_packages() -> list[str]:
-    """Debian packages a lab needs that are not on this machine."""
+    """Return the Debian packages that a lab needs and this machine lacks."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     missing = {pkg for prog, pkg in PROGRAMS.items() if not shutil.which(prog, path=path)}
     if not any(pathlib.Path("/usr/lib").glob(f"*/{QEMU_DRIVER}")):
@@ -54,14 +54,14 @@ def missing_packages() -> list[str]:
 
 
 class Hypervisor:
-    """A running private libvirtd; a context manager that takes it all down again.
+    """A running private libvirtd; a context manager that ends it and all that it runs.
 
-    folder: everything of this lab; uri: where libvirt clients reach it.
+    folder: the folder with all files of this lab. uri: libvirtd's address for clients.
     """
 
     def __init__(self) -> None:
         sweep()
-        # Locked before it has a name that another process's sweep looks for.
+        # Lock the folder before it gets the name that another process's sweep looks for.
         unnamed = pathlib.Path(tempfile.mkdtemp(prefix="." + PREFIX))
         self._lock = _lock(unnamed)
         self.folder = unnamed.rename(unnamed.with_name(unnamed.name.removeprefix(".")))
@@ -76,7 +76,7 @@ class Hypervisor:
 
     @property
     def uri(self) -> str:
-        """The address for libvirt.open and Ceilometer's libvirt_uri."""
+        """The address for libvirt.open and Ceilometer's option libvirt_uri."""
         return f"qemu+unix:///session?socket={self.socket}"
 
     @property
@@ -87,14 +87,14 @@ class Hypervisor:
 
     @property
     def connection(self) -> libvirt.virConnect:
-        """A read-write connection for the lab's own use."""
+        """A read-write connection that the lab itself uses."""
         if self._connection is None or self._connection.isAlive() != 1:
             self._connection = libvirt.open(self.uri)
         return self._connection
 
-    @functools.cache  # noqa: B019  # one lab's life is a session's
+    @functools.cache  # noqa: B019  # a Hypervisor lives as long as the session
     def image(self, *, forge: bool = False, suite: str | None = None) -> lab_image.Image:
-        """What guests boot from, in a folder that QEMU can read; as image.build()."""
+        """Return the guests' image in a folder that QEMU can read. Arguments as image.build()."""
         image = lab_image.build(forge=forge, suite=suite)
         folder = pathlib.Path(tempfile.mkdtemp(prefix="image-", dir=self.folder))
         folder.chmod(0o755)
@@ -102,8 +102,8 @@ class Hypervisor:
         return lab_image.Image(*map(pathlib.Path, files))
 
     def start_daemon(self) -> None:
-        """Start libvirtd and wait until it answers; TimeoutError if it does not."""
-        # One to an earlier libvirtd seems alive until it is used.
+        """Start libvirtd and wait until it answers. Raises TimeoutError if it does not."""
+        # A connection to an earlier libvirtd seems alive until it is used.
         self._connection: libvirt.virConnect | None = None
         self._daemon = subprocess.Popen(
             self._command(),
@@ -114,10 +114,10 @@ class Hypervisor:
             cwd=self.folder,
             **self._user(),
         )
-        wait_for(self._answers, START_SECONDS, "libvirtd answers", hint=self._last_words)
+        wait_for(self._answers, START_SECONDS, "libvirtd answers", hint=self._log_tail)
 
     def stop_daemon(self, signum: int = signal.SIGTERM) -> None:
-        """End libvirtd; guests go on running, as they do on a compute node."""
+        """End libvirtd. Guests keep running, as they do on a compute node."""
         if self._daemon is not None:
             self._daemon.send_signal(signum)
             self._daemon.wait(timeout=START_SECONDS)
@@ -127,7 +127,7 @@ class Hypervisor:
         os.kill(self.daemon_pid, signum)
 
     def restart_daemon(self) -> None:
-        """libvirtd ends and comes back; it finds its guests again."""
+        """Restart libvirtd. It finds its guests again."""
         self.stop_daemon()
         self.start_daemon()
 
@@ -153,7 +153,7 @@ class Hypervisor:
         return ["libvirtd", "--config", str(self.folder / "libvirtd.conf")]
 
     def _user(self) -> dict[str, object]:
-        """Popen arguments that leave root behind, where there is root to leave."""
+        """Return Popen arguments that drop root, if this process is root."""
         if os.geteuid() != 0:
             return {}
         user = pwd.getpwnam("nobody")
@@ -175,7 +175,7 @@ class Hypervisor:
         (self.folder / "libvirtd.conf").write_text(
             f'host_uuid = "{uuid.uuid4()}"\nlog_outputs = "3:file:{self.folder}/libvirtd.log"\n'
         )
-        # Without virtlogd: one process less to take down.
+        # No virtlogd, so that there is one process less to end.
         (self.folder / "config/libvirt/qemu.conf").write_text('stdio_handler = "file"\n')
         if os.geteuid() == 0:
             user = pwd.getpwnam("nobody")
@@ -184,19 +184,19 @@ class Hypervisor:
 
     def _answers(self) -> bool:
         if self._daemon is not None and self._daemon.poll() is not None:
-            raise RuntimeError(f"libvirtd ended at once: {self._last_words()}")
+            raise RuntimeError(f"libvirtd ended at once: {self._log_tail()}")
         with contextlib.suppress(libvirt.libvirtError):
             libvirt.openReadOnly(self.uri).close()
             return True
         return False
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         files = (self.folder / "libvirtd.err", self.folder / "libvirtd.log")
         return "".join(f.read_text(errors="replace")[-2000:] for f in files if f.exists())
 
 
 def sweep() -> None:
-    """Take down every lab on this machine that no running process owns."""
+    """Remove every lab on this machine that no running process owns."""
     for folder in pathlib.Path(tempfile.gettempdir()).glob(PREFIX + "*"):
         with contextlib.suppress(BlockingIOError, PermissionError, FileNotFoundError):
             _lock(folder).close()
@@ -236,7 +236,7 @@ def _all_pids() -> list[int]:
 
 
 def _marks(pid: int) -> bytes:
-    """Command line and environment; empty for a process that is gone or not ours."""
+    """Return command line and environment; empty for a process that is gone or not readable."""
     found = b""
     for name in ("cmdline", "environ"):
         with contextlib.suppress(OSError):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build what a guest boots from: a Debian cloud kernel and an initramfs of busybox.
+"""Build a guest's image: a Debian cloud kernel and an initramfs of busybox.
 
-Nothing is installed: the packages of the kernel, and of its headers for a guest
-that forges statistics, are downloaded and unpacked.  The result is kept in a cache
-folder, named for the kernel and the recipe.
+Nothing is installed. The packages of the kernel are downloaded and unpacked. A guest that forges
+statistics also needs the kernel headers. The result is kept in a cache folder, named after the
+kernel and the recipe.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ INIT = pathlib.Path(__file__).with_name("init.sh")
 FORGE = pathlib.Path(__file__).with_name("forge.c")
 BUSYBOX = pathlib.Path("/bin/busybox")
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
-#: The balloon driver and what it depends on, of which newer kernels have some built in.
+#: The balloon driver and the modules that it needs. Newer kernels have some of them built in.
 BALLOON = "virtio_balloon"
 MODULES = (
     "virtio_ring",
@@ -35,7 +35,7 @@ MODULES = (
     "virtio_pci",
     BALLOON,
 )
-#: How to read a module file, by its last suffix.
+#: The function that reads a module file, by the file's last suffix.
 UNPACK_MODULE = {".ko": bytes, ".xz": lzma.decompress}
 
 
@@ -49,11 +49,11 @@ class Image:
 
 @functools.cache
 def build(*, forge: bool = False, suite: str | None = None) -> Image:
-    """Return the image, and build it if the cache does not have it.
+    """Return the image. Build it if the cache does not have it.
 
-    forge: with the kernel module of forge.c, which needs kernel headers and make to
-    build; suite: the Debian release of the kernel, None for the machine's own. Raises
-    subprocess.CalledProcessError or TimeoutExpired when a package cannot be downloaded.
+    forge: Whether to add the kernel module of forge.c, which needs kernel headers and make.
+    suite: The Debian release of the kernel; None for the machine's own.
+    Raises subprocess.CalledProcessError or TimeoutExpired if a package cannot be downloaded.
     """
     apt = Apt(suite)
     package = apt.dependency(KERNEL_PACKAGE, r"linux-image-\S+")
@@ -92,8 +92,8 @@ def _build_into(target: pathlib.Path, apt: Apt, package: str, forge: bool) -> No
 def _copy_modules(files: pathlib.Path, target: pathlib.Path) -> None:
     """Copy the kernel's modules of MODULES, uncompressed.
 
-    A module that the kernel has built in, or does not know, is left out. The balloon
-    driver must be a module, because the guest loads and unloads it.
+    Modules that the kernel has built in, or does not have, are left out. The balloon driver must
+    be a module, because the guest loads and unloads it.
     """
     for module in MODULES:
         found = [*files.glob(f"**/modules/*/kernel/**/{module}.ko*")]
@@ -105,17 +105,18 @@ def _copy_modules(files: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def _build_forge(work: pathlib.Path, apt: Apt, kernel: str) -> pathlib.Path:
-    """Build the module of forge.c for that kernel; the module's path."""
+    """Build the module of forge.c for that kernel. Return the module's path."""
     headers = kernel.replace("linux-image", "linux-headers")
     common = apt.dependency(headers, r"linux-headers-\S+-common")
     kbuild = apt.dependency(headers, r"linux-kbuild-\S+")
     files = apt.unpack(work, headers, common, kbuild)
     folder = files / "usr/src" / headers
-    # The package's own Makefile includes the other package's by its absolute path.
+    # The package's own Makefile includes the other package's Makefile by an absolute path.
     (folder / "Makefile").write_text(f"include {files}/usr/src/{common}/Makefile\n")
     shutil.copy(FORGE, work)
     (work / "Kbuild").write_text(f"obj-m := {FORGE.stem}.o\n")
-    # Type information for a module needs pahole and the kernel's own, which no package has.
+    # Type information for a module needs pahole and the kernel's type information, which no package
+    # has.
     options = (f"M={work}", "CONFIG_DEBUG_INFO_BTF_MODULES=")
     run("make", "-C", str(folder), *options, "modules")
     return work / f"{FORGE.stem}.ko"

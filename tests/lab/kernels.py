@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guest images with the kernels of several Debian releases.
 
-``python -m tests.lab.kernels`` downloads what they need. The tests use what is there.
+``python -m tests.lab.kernels`` downloads what they need. Tests use the images that are there.
 """
 
 import time
@@ -11,7 +11,7 @@ from tests.lab.apt import Apt
 from tests.lab.download import DownloadError
 
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
-#: Package lists are downloaded again when they are older than this, in seconds.
+#: Package lists older than this many seconds are downloaded again.
 LISTS_SECONDS = 7 * 24 * 3600
 
 
@@ -26,7 +26,7 @@ def main() -> None:
 def prepare(suite: str) -> None:
     """Build the image of one suite. Raises as Apt.update() and image.build().
 
-    Old package lists are used if they cannot be renewed.
+    Old package lists are used if new ones cannot be downloaded.
     """
     apt = Apt(suite)
     if apt.lists_age() > LISTS_SECONDS:
@@ -39,7 +39,7 @@ def prepare(suite: str) -> None:
 
 
 def missing() -> list[str]:
-    """Return the suites without package lists, whose image cannot be found."""
+    """Return the suites without package lists. Their images cannot be built."""
     return [suite for suite in SUITES if Apt(suite).lists_age() == float("inf")]
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Nova API that knows only the server group of each instance.
+"""A stub of Nova's API that knows only the server group of each instance.
 
-Discovery from libvirt's metadata asks Nova for what the metadata lacks: always with
-Ceilometer 24, and with later ones by default or on demand. The discovery accepts the answer
+Ceilometer's discovery from libvirt's metadata asks Nova for what the metadata lack. Ceilometer
+24 always asks; later releases ask by default or on request. The discovery accepts the answer
 "not found".
 """
 
@@ -16,7 +16,7 @@ server_groups: dict[str, str] = {}
 
 
 class Servers(http.server.BaseHTTPRequestHandler):
-    """Answers /servers/UUID for instances with a server group, and all else with 404."""
+    """Answers /servers/UUID for instances with a server group, and 404 otherwise."""
 
     def do_GET(self) -> None:
         """Answer with the group, or with 404."""
@@ -41,7 +41,7 @@ class Servers(http.server.BaseHTTPRequestHandler):
 
 @functools.cache
 def endpoint() -> str:
-    """Its address; it is served as long as this process lives."""
+    """Return the API's address. It is served until this process ends."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Servers)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A libvirtd that runs as root, as on a compute node, to try its rights on other users.
+"""A libvirtd that runs as root, as on a compute node, to test the rights of other users.
 
-It has a mount namespace of its own, in which each folder that it, D-Bus and polkit
-write to is one of the lab's: nothing outside notices it.
+It has its own mount namespace. Each folder that libvirtd, D-Bus and polkit write to is a folder
+of the lab there, so nothing outside changes.
 """
 
 import os
@@ -12,20 +12,28 @@ import shutil
 from tests.lab import apt
 from tests.lab.hypervisor import Hypervisor
 
-#: The agent's user; in the namespace only.
+#: Lines of libvirtd.conf. Everyone may read, and only root may write.
+ROOT_WRITES = 'auth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
+#: Lines of libvirtd.conf. Access control asks polkit.
+ACCESS_CONTROL = (
+    'auth_unix_ro = "none"\nauth_unix_rw = "polkit"\nunix_sock_rw_perms = "0777"\n'
+    'access_drivers = [ "polkit" ]\n'
+)
+
+#: The agent's user, which exists only in the namespace.
 USER = "ceilometer"
 USER_ID = 61234
-#: The user of the service that keeps periods, and the group that may write to libvirt.
+#: The user of the service that sets periods, and the group that may write to libvirt.
 KEEPER = "lab-keeper"
 KEEPER_ID = USER_ID + 2
 WRITERS = "lab-writers"
 WRITERS_ID = USER_ID + 3
-#: And the user that Debian's libvirtd wants to be there, which runs nothing here.
+#: A user that Debian's libvirtd requires. It runs nothing here.
 QEMU_USER = "libvirt-qemu"
 RULE = pathlib.Path(__file__).parents[2] / "etc/polkit-1/rules.d/60-ceilometer-memballoon.rules"
 ACTIONS = pathlib.Path("usr/share/polkit-1/actions")
-#: Describe libvirt's rights to polkit. Debian 12 has them in POLICIES; in later releases
-#: libvirt-daemon brings them along.
+#: Files that describe libvirt's rights to polkit. Debian 12 has them in POLICIES. In later releases
+#: libvirt-daemon has them.
 LIBVIRT_ACTIONS = "org.libvirt.*.policy"
 POLICIES = "libvirt-daemon-system"
 POLKITD = pathlib.Path("/usr/lib/polkit-1/polkitd")
@@ -48,13 +56,13 @@ exec "$@"
 
 
 def missing_packages() -> list[str]:
-    """Debian packages this lab needs, beyond any lab's, that are not on this machine."""
+    """Return the Debian packages that this lab needs in addition and this machine lacks."""
     missing = [] if shutil.which("dbus-daemon") else ["dbus"]
     return missing if POLKITD.exists() else [*missing, "polkitd"]
 
 
 class PrivilegedHypervisor(Hypervisor):
-    """A private libvirtd of root's. settings: further lines of its libvirtd.conf."""
+    """A private libvirtd that runs as root. settings: further lines of its libvirtd.conf."""
 
     def __init__(self, settings: str) -> None:
         self._settings = settings
@@ -62,7 +70,7 @@ class PrivilegedHypervisor(Hypervisor):
 
     @property
     def uri(self) -> str:
-        """The address for root, from outside the namespace."""
+        """The address for root, outside the namespace."""
         return f"qemu+unix:///system?socket={self.socket}"
 
     @property
@@ -72,19 +80,19 @@ class PrivilegedHypervisor(Hypervisor):
 
     @property
     def as_user(self) -> tuple[str, ...]:
-        """Words before a command that run it as the agent's user on this host."""
+        """The words before a command that run it as the agent's user."""
         return self._as(USER_ID, "--clear-groups")
 
     @property
     def as_keeper(self) -> tuple[str, ...]:
-        """The same for the user that keeps periods, who is in the group of writers."""
+        """The words before a command that run it as the user that sets periods."""
         return self._as(KEEPER_ID, f"--groups={WRITERS_ID}")
 
     def _as(self, user: int, groups: str) -> tuple[str, ...]:
-        """Words before a command that run it as this user.
+        """Return the words before a command that run it as this user.
 
-        The one right beyond a user's, to read and search every folder, lets it run the
-        program of a test environment that only root may enter. It opens no socket.
+        The user may also read and search every folder, so that it can run the program of a test
+        environment that only root may enter. That right opens no socket.
         """
         return (
             "nsenter", f"--mount=/proc/{self.daemon_pid}/ns/mnt",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count the calls that clients make to a lab's libvirtd, in between the two.
+"""Count the calls that clients make to a lab's libvirtd, with a proxy.
 
-libvirt's wire format: each message is its length, program, version, procedure,
-type, serial and status, as seven 32-bit numbers in network order, then its body
-(libvirt, src/rpc/virnetprotocol.x).
+In libvirt's wire format each message starts with its length, program, version, procedure, type,
+serial and status, as seven 32-bit numbers in network byte order. The body follows (libvirt,
+src/rpc/virnetprotocol.x).
 """
 
 import collections
@@ -24,7 +24,7 @@ GET_ALL_DOMAIN_STATS = 344
 
 
 class Counter:
-    """A proxy before a libvirtd; calls: how often each procedure was called through it."""
+    """A proxy in front of a libvirtd. calls: the number of calls of each procedure through it."""
 
     def __init__(self, hypervisor: Hypervisor) -> None:
         self.calls: collections.Counter[int] = collections.Counter()
@@ -47,7 +47,7 @@ class Counter:
                 client, _ = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(str(self._upstream))
-                for pump in (self._count, self._pass_on):
+                for pump in (self._count, self._forward):
                     threading.Thread(target=pump, args=(client, server), daemon=True).start()
 
     def _count(self, client: socket.socket, server: socket.socket) -> None:
@@ -60,7 +60,7 @@ class Counter:
                 server.sendall(header + stream.read(length - HEADER.size))
 
     @staticmethod
-    def _pass_on(client: socket.socket, server: socket.socket) -> None:
+    def _forward(client: socket.socket, server: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
             while data := server.recv(65536):
                 client.sendall(data)
@@ -68,7 +68,7 @@ class Counter:
 
 @contextlib.contextmanager
 def counted(hypervisor: Hypervisor) -> Iterator[Counter]:
-    """Count calls for a while."""
+    """Count calls while the context is active."""
     counter = Counter(hypervisor)
     try:
         yield counter

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real agent's polling task, one cycle at a time and without waiting.
 
-``python -m tests.lab.stepped CONFIG`` loads pollsters and discovery as
-ceilometer-polling does, then runs one cycle of its only task for each line it reads,
-and answers with the cycle's samples and costs as a line of JSON.
+``python -m tests.lab.stepped CONFIG`` loads pollsters and discovery as ceilometer-polling does.
+For each line that it reads it runs one cycle of its only task, and prints the cycle's samples
+and costs as one line of JSON.
 """
 
 import dataclasses
@@ -32,12 +32,13 @@ ANSWER_SECONDS = 120
 
 @dataclasses.dataclass(frozen=True)
 class Cycle:
-    """What one cycle gave and cost.
+    """Samples and costs of one cycle.
 
-    samples: sample's name, instance's uuid and volume, in the order they were sent;
-    seconds: of wall time; cpu: seconds of the agent's; polling_seconds, polling_cpu: of
-    these the pollsters', without discovery and without sending; threads, descriptors,
-    memory: what it holds after the cycle, memory in KiB.
+    samples: The sample's name, the instance's UUID and the volume, in the order of sending.
+    seconds: Wall time.
+    cpu: The agent's CPU time in seconds.
+    polling_seconds, polling_cpu: The pollsters' part, without discovery and sending.
+    threads, descriptors, memory: The agent's resources after the cycle. Memory is in KiB.
     """
 
     samples: list[tuple[str, str, float]]
@@ -50,11 +51,11 @@ class Cycle:
     memory: int
 
     def uuids(self, meter: str = "memory.usage") -> set[str]:
-        """The instances that have a sample of that meter."""
+        """Return the instances that have a sample of that meter."""
         return {uuid for name, uuid, _ in self.samples if name == meter}
 
     def volumes(self, uuid: str) -> dict[str, list[float]]:
-        """The volumes of one instance's samples by sample's name."""
+        """Return the volumes of one instance's samples by sample name."""
         found: dict[str, list[float]] = {}
         for name, instance, volume in self.samples:
             if instance == uuid:
@@ -79,7 +80,7 @@ class SteppedAgent:
         self._answer()
 
     def cycle(self) -> Cycle:
-        """Run one."""
+        """Run one cycle."""
         assert self._process.stdin is not None
         print("cycle", file=self._process.stdin, flush=True)
         return Cycle(**self._answer())
@@ -100,7 +101,7 @@ class SteppedAgent:
 
 
 def _serve(config: str) -> None:
-    # Ceilometer logs to stdout: the answers have what was that to themselves.
+    # Ceilometer logs to stdout. Send that to stderr, so that stdout has only the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     conf = service.prepare_service(["stepped", "--config-file", config])
@@ -109,7 +110,7 @@ def _serve(config: str) -> None:
     (task,) = manager.setup_polling_tasks().values()
     sent: list[dict[str, Any]] = []
     send = task._send_notification
-    # Sent as well, if the configuration has an exporter or a broker.
+    # Samples are also sent if the configuration has an exporter or a broker.
     task._send_notification = lambda samples: (sent.extend(samples), send(samples))
     stopwatch = Stopwatch()
     for pollster in manager.extensions:
@@ -124,16 +125,16 @@ def _serve(config: str) -> None:
         samples = [(s["counter_name"], s["resource_id"], s["counter_volume"]) for s in sent]
         cycle = {"samples": samples, "seconds": seconds, "cpu": cpu}
         pollsters = {"polling_seconds": stopwatch.seconds, "polling_cpu": stopwatch.cpu}
-        _write_answer(answers, cycle | pollsters | _held())
+        _write_answer(answers, cycle | pollsters | _resources())
 
 
 class Stopwatch:
-    """Adds up what pollsters take; those of parallel threads count twice."""
+    """Adds up the pollsters' time. The time of parallel threads counts twice."""
 
     seconds = cpu = 0.0
 
     def time(self, get_samples: Callable[..., Iterable[Any]], **arguments: Any) -> list[Any]:
-        """The pollster's samples, all made: the stock pollsters are generators."""
+        """Return the pollster's samples as a list, because stock pollsters are generators."""
         begin, cpu = time.monotonic(), time.process_time()
         samples = list(get_samples(**arguments))
         self.seconds += time.monotonic() - begin
@@ -145,7 +146,7 @@ def _write_answer(answers: IO[str], answer: dict[str, Any]) -> None:
     print(json.dumps(answer), file=answers, flush=True)
 
 
-def _held() -> dict[str, int]:
+def _resources() -> dict[str, int]:
     gc.collect()
     statm = pathlib.Path("/proc/self/statm").read_text().split()
     return {

@@ -19,7 +19,7 @@ from ceilometer_memballoon.inspector import Inspector
 from tests.lab.agent import configure
 from tests.lab.hypervisor import Hypervisor
 
-#: MiB by which a guest's memory may go up and down between two reads.
+#: MiB by which a guest's memory may change between two reads.
 MEMORY_NOISE = 8
 
 #: What identifies a sample: its name, type, unit, resource, user, project and metadata.
@@ -29,8 +29,8 @@ Identity = tuple[str, ...]
 class Stock:
     """The installed Ceilometer's libvirt pollsters on a lab.
 
-    stock, ours: the two inspectors that the same pollsters can ask. options: as
-    tests.lab.agent.configure().
+    stock, ours: The two inspectors that the same pollsters can use.
+    options: As tests.lab.agent.configure().
     """
 
     def __init__(self, hypervisor: Hypervisor, **options: Any) -> None:
@@ -43,17 +43,17 @@ class Stock:
         self.our_discovery = Discovery(self.conf)
 
     def instances(self) -> list[Any]:
-        """The instances as Ceilometer's own discovery lists them."""
+        """Return the instances that Ceilometer's own discovery lists."""
         return list(self.discovery.discover(None))
 
     def samples(self, inspector: Any, instances: list[Any]) -> dict[Identity, float]:
-        """The samples of one cycle of all libvirt pollsters that ask this inspector."""
+        """Return the samples of one cycle of all libvirt pollsters that use this inspector."""
         cache: dict[str, Any] = {}
         found = {}
         for kind in pollsters().values():
             pollster = kind.__new__(kind)
             pollster.conf, pollster.inspector = self.conf, inspector
-            # No inspector of libvirt's knows rates.
+            # No libvirt inspector has rates.
             with contextlib.suppress(plugin_base.PollsterPermanentError):
                 for one in pollster.get_samples(manager=None, cache=cache, resources=instances):
                     found[identity(one)] = one.volume
@@ -61,7 +61,7 @@ class Stock:
 
 
 def pollsters() -> dict[str, type[GenericComputePollster]]:
-    """Ceilometer's own pollsters that ask an inspector, by name."""
+    """Return Ceilometer's own pollsters that use an inspector, by name."""
     points = importlib.metadata.entry_points(group="ceilometer.poll.compute")
     kinds = {
         point.name: point.load()
@@ -72,13 +72,13 @@ def pollsters() -> dict[str, type[GenericComputePollster]]:
 
 
 def identity(sample: Any) -> Identity:
-    """What two samples of the same thing have in common."""
+    """Return the fields that two samples of the same quantity have in common."""
     fields = ("name", "type", "unit", "resource_id", "user_id", "project_id", "resource_metadata")
     return tuple(str(getattr(sample, field)) for field in fields)
 
 
 def prepare(file: str) -> cfg.ConfigOpts:
-    """The configuration in a ceilometer.conf, with our options."""
+    """Return the configuration in a ceilometer.conf, with the plugin's options."""
     conf = service.prepare_service(["stock", "--config-file", file])
     opts.register(conf)
     return conf
@@ -98,7 +98,7 @@ class Triple:
     after: dict[Identity, float]
 
     def differences(self) -> list[str]:
-        """What ours has that stock has not, lacks, or has outside of stock's two volumes."""
+        """Return the samples that only one side has, and volumes outside stock's two volumes."""
         lacking = [f"lacks {one}" for one in self.before if one not in self.ours]
         more = [f"has {one}" for one in self.ours if one not in self.before]
         return (
@@ -118,7 +118,7 @@ class Triple:
 
 
 def triple(stock: Stock, instances: list[Any] | None = None) -> Triple:
-    """One cycle of each."""
+    """Run one cycle of each inspector."""
     wanted = stock.instances() if instances is None else instances
     return Triple(
         stock.samples(stock.stock, wanted),

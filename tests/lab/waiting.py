@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for a condition, never for a time."""
+"""Wait for a condition instead of a fixed time."""
 
 import functools
 import time
@@ -17,17 +17,17 @@ def wait_for(
     *,
     every: float = 0.05,
 ) -> T:
-    """The condition's first true value; TimeoutError naming ``what`` past the limit.
+    """Return the condition's first true value. Raises TimeoutError naming ``what`` past the limit.
 
-    every: seconds between two looks.
+    every: seconds between two checks.
     """
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds} s in vain for: {what} {hint()}".strip())
+            raise TimeoutError(f"no {what} within {seconds} s {hint()}".strip())
         time.sleep(every)
     return value
 
 
-#: For what takes long and costs a service's work to ask.
+#: For conditions that take long and that are expensive for a service to check.
 wait_long_for = functools.partial(wait_for, every=1.0)

@@ -31,9 +31,10 @@ def domain(hypervisor_connection):
 
 @pytest.fixture
 def nova_domain(domain):
-    """The driver's domain, with what Nova writes into the XML of those that it made.
+    """The driver's domain with Nova's metadata in its XML.
 
-    It is taken back: the domain lives on if the test's collector is still connected.
+    The metadata are removed at the end, because the domain outlives the test if the test's
+    collector is still connected.
     """
 
     def set_metadata(text):
@@ -47,7 +48,7 @@ def nova_domain(domain):
 
 @pytest.fixture
 def conf():
-    """Ceilometer's configuration, as its agent makes it, for the test driver."""
+    """Ceilometer's configuration for the test driver, as its agent makes it."""
     conf = service.prepare_service(["test"], config_files=[])
     opts.register(conf)
     conf.set_override("libvirt_uri", URI)
@@ -56,7 +57,7 @@ def conf():
 
 @pytest.fixture
 def configure(tmp_path):
-    """Write a ceilometer.conf for that libvirt with further lines; its path."""
+    """Write a ceilometer.conf with further lines for that libvirt."""
 
     def write(uri="test:///default", lines=""):
         path = tmp_path / "ceilometer.conf"
@@ -68,7 +69,7 @@ def configure(tmp_path):
 
 @pytest.fixture
 def run(capfd):
-    """Run the command with that configuration in this process: its status, output, errors."""
+    """Run the command in this process. Return its status, output and errors."""
 
     def run_it(config, *words):
         capfd.readouterr()
@@ -86,7 +87,7 @@ def run(capfd):
 
 @pytest.fixture
 def installed(configure, tmp_path):
-    """The configuration of a node with a polling.yaml of these meters."""
+    """Write a polling.yaml with these meters and the node's configuration."""
 
     def write(*meters, interval=60, lines="", **options):
         polling = tmp_path / "polling.yaml"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command's check of the installation, on libvirt's test driver."""
+"""The command 'check', on libvirt's test driver."""
 
 import os
 import re
@@ -26,12 +26,12 @@ ROW = re.compile(r"Check: (.*?) Result: (\w+) Details: (.*?) \+-", re.DOTALL)
 
 
 def details(done):
-    """The check's table as one line of text."""
+    """Return the check's table as one line of text."""
     return " ".join(done.stdout.replace("|", " ").split())
 
 
 def rows(done):
-    """Result and details by the check's name."""
+    """Return result and details by the check's name."""
     return {name: (result, text) for name, result, text in ROW.findall(details(done))}
 
 
@@ -68,14 +68,14 @@ def test_polling_yaml_that_ceilometer_refuses_fails(run, installed):
 def test_interval_below_the_period_is_a_warning(run, installed):
     done = run(installed("memory_usage", interval=5), "check")
     assert done.returncode == 1
-    assert "polled each 5 s, but guests report each 10 s" in details(done)
+    assert "polled every 5 s, but guests report every 10 s" in details(done)
 
 
-def test_period_and_its_origin_are_told(run, installed, tmp_path):
+def test_period_and_its_origin_are_shown(run, installed, tmp_path):
     lines = "[libvirt]\nmem_stats_period_seconds = 0\n"
     done = run(installed("memory_usage", lines=lines), "check")
     assert done.returncode == 1
-    assert f"is0,by{tmp_path}/ceilometer.conf" in details(done).replace(" ", "")
+    assert f"is0(from{tmp_path}/ceilometer.conf)" in details(done).replace(" ", "")
 
 
 def test_meter_that_gnocchi_would_drop_is_a_warning(run, installed, tmp_path):
@@ -88,7 +88,7 @@ def test_meter_that_gnocchi_would_drop_is_a_warning(run, installed, tmp_path):
     assert "would drop memory.stats.age" in details(done)
 
 
-def test_own_definitions_of_gnocchis_publisher_are_the_ones_looked_at(run, installed, tmp_path):
+def test_publishers_own_definitions_are_checked(run, installed, tmp_path):
     config = installed("memory_stats_age")
     own = tmp_path / "own.yaml"
     own.write_text("resources: [{resource_type: instance, metrics: {memory.stats.age: }}]\n")
@@ -100,7 +100,8 @@ def test_own_definitions_of_gnocchis_publisher_are_the_ones_looked_at(run, insta
 
 @pytest.fixture
 def publish(installed, tmp_path):
-    """The configuration of a node that sends these meters to a publisher at this address."""
+    """Write the configuration of a node that publishes these meters to this
+    address."""
 
     def write(url, *meters, definitions=None, **options):
         if definitions is not None:
@@ -114,7 +115,7 @@ def publish(installed, tmp_path):
     return write
 
 
-def test_gnocchi_is_not_looked_at_where_samples_go_only_to_the_exporter(run, publish):
+def test_gnocchi_is_not_checked_where_samples_go_only_to_the_exporter(run, publish):
     config = publish("gnocchi://", "memory_stats_age", lines="enable_notifications = false\n")
     assert rows(run(config, "check"))["Gnocchi"][0] == "Success"
 
@@ -130,12 +131,12 @@ def test_gnocchi_is_not_looked_at_where_samples_go_only_to_the_exporter(run, pub
         ("of-their-own", "Success"),
     ],
 )
-def test_archive_policy_in_the_address_has_to_keep_the_minute(run, publish, policy, result):
+def test_archive_policy_in_the_publishers_address_must_keep_minutes(run, publish, policy, result):
     found = rows(run(publish(f"gnocchi://?archive_policy={policy}", "memory_usage"), "check"))
     assert found["Gnocchi"][0] == result
 
 
-def test_archive_policy_that_is_not_defined_here_is_told(run, publish):
+def test_undefined_archive_policy_is_a_warning(run, publish):
     found = rows(run(publish("gnocchi://?archive_policy=theirs", "memory_usage"), "check"))
     assert "policy theirs, which is not defined here" in found["Gnocchi"][1]
 
@@ -144,7 +145,7 @@ def test_archive_policy_that_is_not_defined_here_is_told(run, publish):
     ("granularity", "result"),
     [("1 minute", "Success"), (60, "Success"), ("60", "Success"), ("5 minutes", "Warning")],
 )
-def test_definitions_own_archive_policy_has_to_keep_the_minute(run, publish, granularity, result):
+def test_archive_policy_of_the_definitions_must_keep_minutes(run, publish, granularity, result):
     definitions = {
         "archive_policy_default": "own",
         "archive_policies": [{"name": "own", "definition": [{"granularity": granularity}]}],
@@ -154,7 +155,7 @@ def test_definitions_own_archive_policy_has_to_keep_the_minute(run, publish, gra
     assert rows(run(config, "check"))["Gnocchi"][0] == result
 
 
-def test_sink_that_no_selected_meter_reaches_is_not_looked_at(run, publish, tmp_path):
+def test_sink_that_no_selected_meter_reaches_is_not_checked(run, publish, tmp_path):
     config = publish("gnocchi://?archive_policy=low", "memory_usage")
     pipeline = yaml.safe_load((tmp_path / "pipeline.yaml").read_text())
     pipeline["sources"][0]["meters"] = ["cpu"]
@@ -164,7 +165,7 @@ def test_sink_that_no_selected_meter_reaches_is_not_looked_at(run, publish, tmp_
 
 # Odd files.
 
-#: What somebody's YAML file can hold.
+#: Content that a user's YAML file can have.
 ODD = {
     "empty": b"",
     "comment": b"# nothing yet\n",
@@ -191,12 +192,12 @@ ODD = {
     "binary": bytes(range(256)),
     "merge of nothing": b"<<: 1\n",
 }
-#: A check, and the file that only it reads.
+#: A check, and the file that only this check reads.
 FILES = {"Pollsters": "polling.yaml", "Gnocchi": "pipeline.yaml", "Gnocchi ": "own.yaml"}
 
 
 def odd_node(publish, check):
-    """The configuration of a sound node, and the path of the file to spoil."""
+    """Return the configuration of a valid node, and the path of the file to replace."""
     resources = [{"resource_type": "instance", "metrics": ["memory.util"]}]
     definitions = {"archive_policy_default": "high", "resources": resources}
     config = publish("gnocchi://?", definitions=definitions)
@@ -204,13 +205,13 @@ def odd_node(publish, check):
 
 
 @pytest.mark.parametrize("check", FILES)
-def test_node_to_be_spoiled_is_sound(run, publish, check):
+def test_node_without_odd_files_passes(run, publish, check):
     assert run(odd_node(publish, check)[0], "check").returncode == 0
 
 
 @pytest.mark.parametrize("check", FILES)
 @pytest.mark.parametrize("content", ODD.values(), ids=ODD)
-def test_odd_file_is_the_failure_of_its_check_alone(run, publish, check, content):
+def test_odd_file_fails_only_its_check(run, publish, check, content):
     config, path = odd_node(publish, check)
     path.write_bytes(content)
     done = run(config, "check")
@@ -241,7 +242,7 @@ def as_loop(path):
 
 @pytest.mark.parametrize("check", FILES)
 @pytest.mark.parametrize("make", [as_folder, as_pipe, as_device, as_huge])
-def test_what_is_no_file_is_the_failure_of_its_check_alone(run, publish, check, make):
+def test_path_that_is_not_a_file_fails_only_its_check(run, publish, check, make):
     config, path = odd_node(publish, check)
     path.unlink()
     make(path)
@@ -281,10 +282,10 @@ def test_check_survives_every_structure(run, publish, check, content):
     assert len(rows(done)) == 12
 
 
-# What polling.yaml asks for.
+# What polling.yaml selects.
 
 
-def test_wildcard_does_not_ask_for_the_plugin_and_check_shows_the_lines(run, installed):
+def test_wildcard_does_not_select_the_plugin_and_check_shows_the_lines(run, installed):
     done = run(installed("*"), "check")
     assert done.returncode == 2
     found = rows(done)["Pollsters"][1]
@@ -321,7 +322,7 @@ def test_configuration_that_cannot_be_used_is_a_failure_of_one_line(run, tmp_pat
     assert (done.returncode, list(rows(done)), done.stderr) == (2, ["Configuration"], "")
 
 
-def test_file_that_this_user_may_not_read_is_told_with_the_remedy(run, tmp_path, monkeypatch):
+def test_unreadable_file_is_reported_with_the_remedy(run, tmp_path, monkeypatch):
     def refuse(namespace, file):
         raise cfg.ConfigFilesPermissionDeniedError([str(tmp_path / "a.conf")])
 
@@ -331,7 +332,7 @@ def test_file_that_this_user_may_not_read_is_told_with_the_remedy(run, tmp_path,
         assert "sudo -u ceilometer" in details(done) + done.stderr
 
 
-def test_user_who_may_not_read_the_configuration_is_told_so(run, tmp_path, monkeypatch, configure):
+def test_unreadable_configuration_folder_is_reported(run, tmp_path, monkeypatch, configure):
     monkeypatch.setattr(config_files, "FOLDERS", (str(tmp_path / "hidden"),))
     (tmp_path / "hidden").mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path / "hidden"))
@@ -349,7 +350,7 @@ def test_files_are_found_where_the_agent_finds_them(tmp_path, program, folder):
     path.parent.mkdir(parents=True)
     path.write_text("[DEFAULT]\nlibvirt_uri = test:///default\n[libvirt]\n"
                     "mem_stats_period_seconds = 33\n")  # fmt: skip
-    done = run_process("guest", "show", "test", "-f", "value", "-c", "period of the option (s)",
+    done = run_process("guest", "show", "test", "-f", "value", "-c", "option's period (s)",
                        env={**os.environ, "HOME": str(tmp_path)})  # fmt: skip
     assert (done.stdout, done.stderr) == ("33\n", "")
 
@@ -359,7 +360,7 @@ def test_later_file_or_folder_takes_precedence(run, configure, tmp_path):
     folder = tmp_path / "more.d"
     folder.mkdir()
     (folder / "period.conf").write_text("[libvirt]\nmem_stats_period_seconds = 30\n")
-    words = ("guest", "show", "test", "-f", "value", "-c", "period of the option (s)")
+    words = ("guest", "show", "test", "-f", "value", "-c", "option's period (s)")
     assert run(config, "--config-dir", str(folder), *words).stdout == "30\n"
 
 
@@ -383,13 +384,13 @@ def test_agents_log_that_cannot_be_opened_is_a_failure_that_names_the_option(
     assert "rabbit://" not in done.stdout
 
 
-def test_option_is_not_ascribed_to_a_later_file_with_the_same_section(run, installed, tmp_path):
+def test_origin_of_an_option_is_not_a_later_file_with_the_same_section(run, installed, tmp_path):
     config = installed("memory_usage", lines="[libvirt]\nmem_stats_period_seconds = 60\n")
     later = tmp_path / "later.conf"
     later.write_text("[libvirt]\nvirt_type = kvm\n")
     done = run(config, "--config-file", str(later), "check")
     text = rows(done)["Statistics period"][1].replace(" ", "")
-    assert text.endswith(f"is60,by{config}.")
+    assert text.endswith(f"is60(from{config}).")
 
 
 # Nova's configuration.
@@ -429,16 +430,16 @@ def test_guests_with_another_period_are_counted(run, installed, domain):
     domain.setMemoryStatsPeriod(60)
     done = run(installed("memory_usage"), "check")
     assert done.returncode == 1
-    assert "1 guest has 60 s; the option says 10 by default" in rows(done)["Guests' periods"][1]
+    assert "mem_stats_period_seconds is 10 (from default)" in rows(done)["Guests' periods"][1]
 
 
-def test_guest_that_is_off_is_told_and_no_warning(run, installed, domain):
+def test_guest_with_statistics_off_is_shown_without_a_warning(run, installed, domain):
     domain.setMemoryStatsPeriod(0)
     done = run(installed("memory_usage"), "check")
     assert rows(done)["Guests' periods"] == ("Success", "1 guest has statistics off.")
 
 
-def test_periods_are_not_said_to_be_settable_where_that_was_not_tried(run, installed):
+def test_write_access_that_was_not_tried_is_not_reported_as_settable(run, installed):
     found = rows(run(installed("memory_usage"), "check"))["libvirt, to set periods"][1]
     assert "was not tried" in found
     assert "can be set" not in found
@@ -446,7 +447,7 @@ def test_periods_are_not_said_to_be_settable_where_that_was_not_tried(run, insta
 
 @pytest.fixture
 def exporting(installed):
-    """The configuration of a node whose exporter has these lines in [polling]."""
+    """Write the configuration of a node with these lines in [polling]."""
     on = "enable_prometheus_exporter = true\n"
     return lambda lines: installed("memory_usage", lines=on + lines)
 
@@ -459,7 +460,7 @@ def exporter_row(done):
 def test_exporter_at_every_address_is_a_warning(run, exporting, address):
     done = run(exporting(f"prometheus_listen_addresses = {address}\n"), "check")
     assert exporter_row(done)[0] == "Warning"
-    assert "which is every address" in exporter_row(done)[1]
+    assert "which means every address" in exporter_row(done)[1]
 
 
 def test_exporter_without_tls_is_a_warning_if_others_can_reach_it(run, exporting):
@@ -474,7 +475,7 @@ def test_exporter_on_loopback_needs_no_tls(run, exporting, address):
     assert exporter_row(done)[0] == "Success"
 
 
-def test_exporter_that_is_off_is_no_matter(run, installed):
+def test_exporter_that_is_off_passes(run, installed):
     assert exporter_row(run(installed("memory_usage"), "check"))[0] == "Success"
 
 

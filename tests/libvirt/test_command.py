@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's command, as a process, on libvirt's test driver."""
+"""The operator's command as a process, on libvirt's test driver."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ def run_process(*words, **options):
 
 @pytest.fixture
 def node_of(configure, tmp_path):
-    """The configuration for a test driver with domains of these names."""
+    """Make a configuration for a test driver with domains of these names."""
 
     def make(*names):
         domains = [DOMAIN.format(number=n, name=name) for n, name in enumerate(names, 1)]
@@ -72,7 +72,7 @@ def test_list_has_every_column_in_every_format(run, configure, form):
     assert len(guest) == 14
 
 
-def test_list_in_values_is_whole(run, configure):
+def test_list_in_value_format_is_not_shortened(run, configure):
     done = run(configure(), "guest", "list", "-f", "value", "-c", "Instance", "-c", "Verdict")
     assert done.stdout == f"{UUID} stale\n"
 
@@ -126,7 +126,7 @@ def test_show_has_the_raw_statistics(run, configure, domain):
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (("guest", "show", "nobody"), "no running domain here is called nobody; see 'guest list'"),
+        (("guest", "show", "nobody"), "no running domain here is called nobody. See 'guest list'"),
         (("guest", "enable", "--all"), "add --yes to confirm"),
     ],
 )
@@ -136,25 +136,25 @@ def test_error_is_one_line_with_the_remedy(configure, words, error):
     assert error in done.stderr
 
 
-def test_name_that_is_the_begin_of_a_uuid_is_a_name(run, node_of):
+def test_name_that_looks_like_a_uuid_prefix_is_a_name(run, node_of):
     shown = run(node_of("0000", "other"), "guest", "show", "0000", "-f", "json")
     assert json.loads(shown.stdout)["name"] == "0000"
 
 
-def test_ambiguous_name_is_answered_with_the_uuids(run, node_of):
+def test_ambiguous_name_gives_the_uuids(run, node_of):
     done = run(node_of("twin", "twin"), "guest", "show", "twin")
     assert "00000000-0000-0000-0000-000000000001, 0000" in done.stderr
     assert done.returncode == 1
 
 
-def test_libvirt_that_cannot_be_reached_is_one_line(configure):
+def test_unreachable_libvirt_gives_one_error_line(configure):
     nowhere = configure("qemu+unix:///session?socket=/nowhere")
     done = run_process("--config-file", str(nowhere), "guest", "list")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert "is libvirtd running" in done.stderr
+    assert "Check that libvirtd is running" in done.stderr
 
 
-def test_configuration_that_is_not_there_is_one_line(tmp_path):
+def test_missing_configuration_gives_one_error_line(tmp_path):
     done = run_process("--config-file", str(tmp_path / "nowhere.conf"), "guest", "list")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "nowhere.conf" in done.stderr
@@ -164,12 +164,12 @@ def test_enable_with_the_option_off_changes_nothing_and_says_so(run, configure):
     off = configure(lines="[libvirt]\nmem_stats_period_seconds = 0\n")
     done = run(off, "guest", "enable", "test")
     assert done.returncode == 1
-    assert "set it above zero" in done.stderr
+    assert "Set it to 1 to" in done.stderr
 
 
 def test_enable_sets_the_period(run, configure):
     done = run(configure(), "guest", "enable", "test", "-f", "value", "-c", "Result")
-    # The test driver's guest answers from 1989.
+    # The statistics of the test driver's guest are of 1989.
     assert (done.returncode, done.stdout) == (0, "set to 10 s, no answer yet\n")
 
 
@@ -188,7 +188,7 @@ def test_empty_word_names_no_guest(run, configure, domain, command, word):
     assert "period=" not in domain.XMLDesc(0)
 
 
-def test_period_that_was_set_is_told_though_libvirt_answers_no_more(
+def test_set_period_is_reported_although_libvirt_stops_answering(
     run, configure, domain, monkeypatch
 ):
     def fail(self, record):
@@ -209,12 +209,10 @@ def test_healthy_guest_that_was_not_asked_is_not_called_hung(run, configure, dom
 
 
 @pytest.mark.parametrize(("lines", "result"), [
-    ("", "keeps its 60 s, because the option is only a default\n"),
+    ("", "keeps 60 s, because the option only has its default\n"),
     ("[libvirt]\nmem_stats_period_seconds = 10\n", "set to 10 s, no answer yet\n"),
 ])  # fmt: skip
-def test_default_does_not_overrule_a_period_that_somebody_chose(
-    run, configure, domain, lines, result
-):
+def test_default_does_not_override_a_chosen_period(run, configure, domain, lines, result):
     domain.setMemoryStatsPeriod(60)
     done = run(configure(lines=lines), "guest", "enable", "test", "-f", "value", "-c", "Result")
     assert done.stdout == result
@@ -226,12 +224,12 @@ def test_guest_given_twice_is_set_once(run, configure):
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
-def test_watch_refuses_an_interval_that_is_none(configure, seconds):
+def test_watch_rejects_an_invalid_interval(configure, seconds):
     done = run_process("--config-file", str(configure()), "guest", "list", f"--watch={seconds}")
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
-#: Loads all that the package offers to Ceilometer and to the command.
+#: Loads all entry points of the package.
 LOAD_ALL = """
 import importlib.metadata, sys
 sys.modules["libvirt"] = None
@@ -251,7 +249,7 @@ def test_every_entry_point_loads_without_libvirts_binding():
 
 @pytest.mark.parametrize("words", [("guest", "list"), ("guest", "show", "x"),
                                    ("guest", "enable", "x"), ("check",)])  # fmt: skip
-def test_missing_binding_is_one_line_with_the_package(configure, words):
+def test_missing_binding_gives_one_error_line_with_the_package(configure, words):
     hide = "import sys; sys.modules['libvirt'] = None; "
     start = "from ceilometer_memballoon.cli.main import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run(
@@ -265,7 +263,7 @@ def test_missing_binding_is_one_line_with_the_package(configure, words):
 
 
 @pytest.mark.parametrize(("answer", "status", "is_set"), [("y", 0, True), ("", 1, False)])
-def test_enable_all_asks_where_somebody_can_answer(
+def test_enable_all_asks_for_confirmation_on_a_terminal(
     run, configure, nova_domain, monkeypatch, answer, status, is_set
 ):
     nova_domain.setMemoryStatsPeriod(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host, on libvirt's test driver."""
+"""The class Host, on libvirt's test driver."""
 
 import contextlib
 
@@ -87,7 +87,7 @@ def test_domain_that_boots_anew_after_it_was_listed_is_read(host, listed, domain
     assert (record.uuid, record.id) == (listed.uuid, domain.ID())
 
 
-def test_live_xml_tells_the_balloon(host, record):
+def test_live_xml_has_the_balloon(host, record):
     assert parse_balloon(host.live_xml(record, TIMEOUT)) == Balloon("virtio", 0)
 
 

@@ -27,7 +27,7 @@ from ceilometer_memballoon.qemu_process import QemuProcesses
 from ceilometer_memballoon.reader import Reader
 from tests.libvirt.conftest import URI
 
-#: The moment at which the test driver's statistics claim to have been taken.
+#: The time of the test driver's statistics, in seconds since the epoch.
 LAST_UPDATE = 627319920
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 
@@ -44,7 +44,7 @@ INSTANCE = SimpleNamespace(
     **{"OS-EXT-SRV-ATTR:instance_name": "test"},
 )
 
-#: An agent's manager, as far as pollsters look at it.
+#: The part of an agent's manager that pollsters read.
 MANAGER = SimpleNamespace(extensions=[], polling_manager=SimpleNamespace(sources=[]))
 
 
@@ -55,7 +55,7 @@ def samples(pollster, cache=None, resources=(INSTANCE,)):
 
 @pytest.fixture
 def at_last_update(monkeypatch):
-    """The clock stands where the test driver's statistics are fresh."""
+    """Stop the clock at a time when the test driver's statistics are fresh."""
     with contextlib.closing(Host(URI, 5.0)) as host:
         processes = QemuProcesses()
         periods = PeriodKeeper(host, PeriodRule(10))
@@ -71,7 +71,7 @@ def at_last_update(monkeypatch):
 
 @pytest.fixture
 def loaded(conf, tmp_path):
-    """The plugin's pollsters that Ceilometer's agent loads for a polling.yaml with these meters."""
+    """Return the plugin's pollsters that the agent loads for a polling.yaml with these meters."""
 
     def load(*meters):
         source = {"name": "all", "interval": 60, "meters": list(meters)}
@@ -85,7 +85,7 @@ def loaded(conf, tmp_path):
 
 
 @pytest.mark.parametrize("meters", [["*"], ["memory.*"], ["m*"], ["!cpu"], ["cpu"], ["*", "!cpu"]])
-def test_line_that_was_written_for_stock_meters_loads_none_of_the_plugins(loaded, meters):
+def test_line_for_stock_meters_loads_no_pollster_of_the_plugin(loaded, meters):
     assert loaded(*meters) == set()
 
 
@@ -97,11 +97,11 @@ def test_line_that_was_written_for_stock_meters_loads_none_of_the_plugins(loaded
         (["cpu", "memory.usage", "memory_resident"], {"memory_resident"}),
     ],
 )
-def test_line_with_an_underscore_asks_for_the_plugins_pollsters(loaded, meters, names):
+def test_line_with_an_underscore_selects_the_plugins_pollsters(loaded, meters, names):
     assert loaded(*meters) == names
 
 
-def test_no_stock_pollster_has_the_underscore_by_which_the_plugins_are_known():
+def test_no_stock_pollster_name_has_an_underscore():
     assert not [name for name in stock_pollsters() if name.startswith("memory_")]
 
 
@@ -130,7 +130,7 @@ def test_module_has_no_other_pollsters():
 
 
 def stock_meters():
-    """Type and unit by sample name of the installed Ceilometer's own pollsters."""
+    """Type and unit of the installed Ceilometer's own pollsters, by sample name."""
     return {
         pollster.sample_name: (pollster.sample_type, pollster.sample_unit)
         for pollster in vars(instance_stats).values()
@@ -148,13 +148,13 @@ def test_meters_that_ceilometer_has_too_are_of_its_type_and_unit():
 
 def test_only_these_meters_have_a_stock_meters_name():
     shared = {meter.name for meter in METERS.values()} & set(stock_meters())
-    # Ceilometer 24 has no memory.available.
+    # Ceilometer 24 does not have memory.available.
     assert shared | {"memory.available"} == {
         "memory.usage", "memory.resident", "memory.available", "memory.swap.in", "memory.swap.out",
     }  # fmt: skip
 
 
-#: What libvirt's test driver does not fill: its counters are 0, and usable repeats unused.
+#: Meters that libvirt's test driver does not fill. Its counters are 0, and usable repeats unused.
 NOT_FILLED = {
     "memory_swap_in", "memory_swap_out", "memory_fault_major", "memory_fault_minor",
     "memory_usable", "memory_util", *(meter.pollster for meter in COMING),
@@ -186,7 +186,7 @@ def test_usage_is_a_gauge_in_the_unit_of_the_installed_ceilometer(at_last_update
     (sample,) = samples(usage)
     unit = instance_stats.MemoryUsagePollster.sample_unit
     found = (sample.name, sample.type, sample.unit, sample.volume)
-    # The test driver's available 2097152 KiB, usable 1048576 KiB.
+    # The test driver reports available 2097152 KiB and usable 1048576 KiB.
     assert found == ("memory.usage", "gauge", unit, 1024.0)
 
 
@@ -213,12 +213,12 @@ def test_instance_that_is_not_on_the_host_is_skipped(resident):
     assert [s.resource_id for s in samples(resident, resources=[elsewhere, INSTANCE])] == [UUID]
 
 
-def test_instance_that_makes_no_sample_is_skipped(resident):
+def test_instance_whose_sample_fails_is_skipped(resident):
     broken = SimpleNamespace(id=UUID)
     assert [s.resource_id for s in samples(resident, resources=[broken, INSTANCE])] == [UUID]
 
 
-def test_instance_that_makes_no_sample_is_warned_of_once(resident, caplog):
+def test_failed_sample_of_an_instance_is_warned_of_once(resident, caplog):
     broken = SimpleNamespace(id=UUID)
     for _ in range(2):
         samples(resident, resources=[broken])
@@ -240,12 +240,12 @@ def test_no_exception_leaves_get_samples(monkeypatch, resident, caplog):
     assert caplog.messages == ["No samples of memory.resident: ZeroDivisionError('a bug')"]
 
 
-def test_option_without_sense_ends_no_agent_and_is_told(tmp_path, capfd):
+def test_invalid_option_is_logged_and_does_not_stop_the_agent(tmp_path, capfd):
     config = tmp_path / "ceilometer.conf"
     config.write_text("[libvirt]\nmem_stats_period_seconds = soon\n")
     conf = service.prepare_service(["test"], config_files=[str(config)])
     assert samples(pollsters.memory_usage(conf)) == []
-    # Ceilometer has set up its own logging by now.
+    # Ceilometer has set up its own logging by this time.
     assert "ERROR ceilometer_memballoon" in capfd.readouterr().out
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a release has, and that whoever builds it gets the same."""
+"""The content of a release, and that each build gives the same files."""
 
 import hashlib
 import pathlib
@@ -13,7 +13,7 @@ import pytest
 
 TREE = pathlib.Path(__file__).parents[2]
 SECONDS = 300
-#: Folders of the tree that an sdist has whole.
+#: Folders of the tree that an sdist contains completely.
 FOLDERS = (
     "bench", "ceilometer_memballoon", "devstack", "doc", "etc", "releasenotes", "tests", "tools",
 )  # fmt: skip
@@ -22,7 +22,7 @@ FILES = (
     "bindep.txt", "pyproject.toml", "requirements.txt", "setup.cfg", "test-requirements.txt",
     "tox.ini",
 )  # fmt: skip
-#: And what setuptools adds.
+#: Files that setuptools adds.
 MADE = ("PKG-INFO", "ceilometer_memballoon.egg-info")
 
 
@@ -33,13 +33,13 @@ def output(*command):
 
 @pytest.fixture(scope="module")
 def tracked():
-    """The tree's files, as git has them."""
+    """The files of the tree that git tracks."""
     return set(output("git", "-C", str(TREE), "ls-files").split())
 
 
 @pytest.fixture(scope="module")
 def builds(tmp_path_factory, tracked):
-    """Two builds of two copies of the tree; the folders with sdist and wheel."""
+    """Folders with the sdist and the wheel of two builds from two copies of the tree."""
     return [build(tmp_path_factory.mktemp(f"build{number}"), tracked) for number in range(2)]
 
 
@@ -76,7 +76,7 @@ def digests(folder):
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.iterdir()}
 
 
-def test_two_builds_are_the_same_to_the_byte(builds):
+def test_two_builds_are_identical(builds):
     first, second = map(digests, builds)
     assert (len(first), first) == (2, second)
 

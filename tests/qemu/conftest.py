@@ -21,7 +21,7 @@ TIMEOUT = 5.0
 
 
 class NoProcesses(QemuProcesses):
-    """What a container without the host's processes sees."""
+    """What a container without the host's processes sees: no process."""
 
     def halted(self, uuids):
         return set()
@@ -30,13 +30,31 @@ class NoProcesses(QemuProcesses):
         return {}
 
 
+def timed_cycle(collector):
+    """Run a cycle. Return the reasons by UUID, and the cycle's length in seconds."""
+    begin = time.monotonic()
+    readings = collector.readings({}, [])
+    seconds = time.monotonic() - begin
+    return {uuid: reading.reason for uuid, reading in readings.items()}, seconds
+
+
+@pytest.fixture
+def own_hypervisor():
+    """A libvirtd that only this test uses, for example because its workers get stuck."""
+    with Hypervisor() as running:
+        yield running
+
+
 @pytest.fixture
 def make_collector(hypervisor: Hypervisor) -> Iterator[Callable[..., Collector]]:
     """Make a collector for the lab.
 
-    rule: what the configuration says about periods. ahead: seconds that its clock is
-    ahead. timeout: seconds of a cycle. most_stuck, boot_seconds: as the options.
-    proc: whether it sees the host's processes. uri: another than the lab's.
+    rule: The configuration's rule about periods.
+    ahead: Seconds by which its clock is ahead.
+    timeout: Seconds of a cycle.
+    most_stuck, boot_seconds: As the options.
+    proc: Whether it sees the host's processes.
+    uri: Another address than the lab's.
     """
     with contextlib.ExitStack() as hosts:
 

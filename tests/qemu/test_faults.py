@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault table, in polling cycles of this process on real guests.
 
-What needs the whole agent is in tests/e2e/test_faults.py.
+Faults that need the whole agent are in tests/e2e/test_faults.py.
 """
 
 import contextlib
@@ -11,21 +11,20 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import libvirt
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason, usage
 from tests.lab.waiting import wait_for
+from tests.qemu.conftest import timed_cycle
 
 MOST_LEFT_BEHIND = 4
 #: Seconds that a libvirt call may take here.
 DEADLINE = 2.0
-#: Seconds that a process may take to start, or to end.
+#: Seconds that a process may take to start or to end.
 SECONDS = 30
-READ_ON_AND_ON = """
+READ_CONTINUOUSLY = """
 import libvirt, sys
 connection = libvirt.openReadOnly(sys.argv[1])
 print("reading", flush=True)
@@ -48,25 +47,14 @@ def reasons(readings):
     return {uuid: reading.reason for uuid, reading in readings.items()}
 
 
-def timed_cycle(collector):
-    """Reasons by uuid, and the cycle's length in seconds."""
-    begin = time.monotonic()
-    readings = collector.readings({}, [])
-    return reasons(readings), time.monotonic() - begin
-
-
 def wait_for_answers(collector):
-    """Until no call is stuck any more."""
+    """Wait until no call is stuck."""
     wait_for(lambda: collector.host.stuck_calls == 0, 30, "stuck calls' return")
-
-
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
 
 
 @pytest.fixture
 def hang():
-    """Hang guests for the test, or until they are unhung."""
+    """Hang guests until the test ends or until they are resumed."""
     hung = []
 
     def hang_them(*guests):
@@ -81,7 +69,7 @@ def hang():
 
 @pytest.fixture
 def slow_dump(hypervisor):
-    """While it is entered, a live dump of the guest waits for the reader of its pipe."""
+    """Hold a live dump of the guest while the context is active."""
 
     @contextlib.contextmanager
     def dump(guest):
@@ -141,7 +129,7 @@ def test_hung_guest_costs_one_deadline_once_and_no_other_guest(
     )  # fmt: skip
     assert [first, *(found for found, _ in later)] == [expected] * 6
     assert first_seconds < DEADLINE + normal
-    # Not again the wait for a deadline.
+    # The deadline is not waited for again.
     assert max(seconds for _, seconds in later) < DEADLINE / 4
 
 
@@ -156,7 +144,9 @@ def test_hung_guest_is_back_in_the_first_cycle_after_it_answers(boot_many, make_
     assert reasons(collector.readings({}, [])) == {hung.uuid: None, other.uuid: None}
 
 
-def test_three_of_eight_hung_are_no_loss_to_the_five(boot_many, make_collector, hang, measured):
+def test_three_hung_guests_of_eight_cost_the_others_nothing(
+    boot_many, make_collector, hang, measured
+):
     guests = boot_many(8)
     collector = make_collector(timeout=DEADLINE)
     collector.readings({}, [])
@@ -168,7 +158,7 @@ def test_three_of_eight_hung_are_no_loss_to_the_five(boot_many, make_collector, 
     assert seconds < 3 * DEADLINE
 
 
-def test_more_hung_than_the_cap_stall_neither_agent_nor_libvirtd(
+def test_hung_guests_beyond_the_limit_stall_neither_agent_nor_libvirtd(
     boot_many, make_collector, hypervisor, hang, measured, caplog
 ):
     guests = boot_many(MOST_LEFT_BEHIND + 2)
@@ -201,11 +191,11 @@ def test_hung_guest_that_needs_its_period_set_gets_it_once_it_is_back(
     hang(hung)
     while_hung = reasons(collector.readings({}, []))
     assert while_hung == {hung.uuid: Reason.NOT_RESPONDING, other.uuid: None}
-    assert (live_period(hung), live_period(other)) == (0, 10)
+    assert (hung.live_period(), other.live_period()) == (0, 10)
     hung.unhang()
     wait_for_answers(collector)
     assert reasons(collector.readings({}, [])) == {hung.uuid: None, other.uuid: None}
-    assert live_period(hung) == 10
+    assert hung.live_period() == 10
 
 
 @pytest.mark.by_version
@@ -236,7 +226,7 @@ def test_libvirtd_stopped_within_a_cycle_ends_it_within_the_deadline(
     assert reasons(collector.readings({}, [])) == {guest.uuid: None}
 
 
-def test_libvirtd_stopped_keeps_no_process_with_an_idle_connection_from_ending(hypervisor):
+def test_process_with_an_idle_connection_ends_while_libvirtd_is_stopped(hypervisor):
     command = [sys.executable, "-c", READ_AND_END, hypervisor.uri]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"read\n"
@@ -256,7 +246,7 @@ def test_libvirtd_killed_within_a_cycle_ends_it_within_the_deadline(
     hung, other = boot_many(2)
     collector = make_collector(timeout=DEADLINE)
     collector.readings({}, [])
-    # The hung guest keeps the cycle under way until the kill.
+    # The hung guest keeps the cycle running until libvirtd is killed.
     hang(hung)
     cycle = []
     thread = threading.Thread(target=lambda: cycle.append(timed_cycle(collector)))
@@ -273,7 +263,7 @@ def test_libvirtd_killed_within_a_cycle_ends_it_within_the_deadline(
 
 
 @pytest.mark.parametrize("step", ["live_xml", "has_job", "writer"])
-def test_guest_destroyed_before_that_step_is_no_loss_to_the_others(
+def test_guest_destroyed_during_a_cycle_costs_the_others_nothing(
     boot_many, make_collector, monkeypatch, caplog, step
 ):
     caplog.set_level(logging.DEBUG)
@@ -287,7 +277,7 @@ def test_guest_destroyed_before_that_step_is_no_loss_to_the_others(
 
     monkeypatch.setattr(collector.host, step, destroy_first)
     assert collector.readings({}, [])[staying.uuid].reason is None
-    assert live_period(staying) == 10
+    assert staying.live_period() == 10
     assert [r.getMessage() for r in caplog.records if r.levelno > logging.INFO] == []
 
 
@@ -307,17 +297,17 @@ def test_guest_with_a_long_job_is_read_and_its_period_is_set_after_it(
     collector = make_collector()
     with slow_dump(guest):
         assert reasons(collector.readings({}, [])) == {guest.uuid: None}
-        assert live_period(guest) == 0
+        assert guest.live_period() == 0
     assert reasons(collector.readings({}, [])) == {guest.uuid: None}
-    assert live_period(guest) == 10
+    assert guest.live_period() == 10
 
 
-def test_another_client_reading_on_and_on_costs_no_sample(boot_many, make_collector, hypervisor):
+def test_another_client_reading_continuously_costs_no_sample(boot_many, make_collector, hypervisor):
     guests = boot_many(3)
     collector = make_collector()
     collector.readings({}, [])
     reader = subprocess.Popen(
-        [sys.executable, "-c", READ_ON_AND_ON, hypervisor.uri], stdout=subprocess.PIPE
+        [sys.executable, "-c", READ_CONTINUOUSLY, hypervisor.uri], stdout=subprocess.PIPE
     )
     try:
         assert reader.stdout.readline() == b"reading\n"
@@ -331,9 +321,9 @@ def test_another_client_reading_on_and_on_costs_no_sample(boot_many, make_collec
 
 @pytest.mark.by_version
 @pytest.mark.parametrize("fault", ["panic", "unload_driver"])
-def test_guest_that_falls_silent_keeps_its_resident_memory_alone(boot, make_collector, fault):
+def test_silent_guest_keeps_only_its_resident_memory(boot, make_collector, fault):
     guest = boot(period=1)
-    # By a clock that is ahead what is 6 s old is past the limit of 30 s.
+    # The clock is ahead, so statistics of 6 s ago are older than the limit of 30 s.
     collector = make_collector(period=1, ahead=25)
     assert collector.readings({}, [])[guest.uuid].reason is None
     getattr(guest, fault)()

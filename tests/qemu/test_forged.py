@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests that claim what cannot be: their kernel has the lab's own balloon driver."""
+"""Guests with impossible statistics, which the lab's own balloon driver sends."""
 
 import pytest
 
@@ -11,13 +11,13 @@ MIB = 2**20
 MEMORY_MIB = 96
 MOST = 2**64 - 1
 
-#: What a guest of the lab claims when nothing is wrong with it.
+#: Statistics of a healthy lab guest.
 SOUND = {"unused": 30 * MIB, "available": 60 * MIB, "usable": 40 * MIB, "disk_caches": 2 * MIB}
 
 
 @pytest.fixture(scope="module")
 def forger(hypervisor):
-    """A guest that forges, and one that does not."""
+    """A guest that forges its statistics, and one that does not."""
     guests = [
         Guest(hypervisor, "forger", period=1, memory=MEMORY_MIB, forge=True),
         Guest(hypervisor, "other", period=1),
@@ -28,9 +28,9 @@ def forger(hypervisor):
 
 
 def claim(guest, **claims):
-    """Have the guest claim that, and wait until libvirt has it: at the next period."""
+    """Make the guest send these statistics, and wait until libvirt has them at the next period."""
     guest.forge(**claims)
-    # What is 2^64-1 in the guest is -1 to libvirt, which drops it.
+    # 2^64-1 in the guest is -1 in libvirt, which drops it.
     expected = {name: value // 1024 if value < MOST else None for name, value in claims.items()}
 
     def is_known():
@@ -60,7 +60,9 @@ def claim(guest, **claims):
         "half of 2^64",
     ],
 )
-def test_forged_statistics_are_implausible_and_no_loss_to_others(forger, make_collector, claims):
+def test_forged_statistics_are_implausible_and_cost_the_others_nothing(
+    forger, make_collector, claims
+):
     guest, other = forger
     collector = make_collector(period=1)
     claim(guest, **claims)
@@ -85,7 +87,7 @@ def test_forged_statistics_that_shrink_and_grow_never_leave_the_guests_memory(
 
 def test_driver_that_fills_no_field_has_never_reported(forger, make_collector):
     guest, other = forger
-    # It sends its counters as 0.
+    # The driver sends its counters as 0.
     claim(guest, **dict.fromkeys(SOUND, MOST))
     readings = make_collector(period=1).readings({}, [])
     reasons = {uuid: reading.reason for uuid, reading in readings.items()}

@@ -7,41 +7,36 @@ import time
 import libvirt
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason, usage
 from tests.lab.rpc import GET_ALL_DOMAIN_STATS, counted
 from tests.lab.waiting import wait_for
 
 TAKEN_MIB = 40
 MEMORY_MIB = 192
-#: How far two looks at an idle guest may differ.
+#: The most by which two reads of an idle guest may differ.
 TOLERANCE_KIB = 4096
 
 
 def cycle(collector, guest):
-    """The guest's reading in one new cycle."""
+    """Return the guest's reading from one new cycle."""
     return collector.readings({}, [guest.uuid])[guest.uuid]
-
-
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
 
 
 @pytest.mark.by_version
 @pytest.mark.parametrize("model", ["virtio", "virtio-transitional", "virtio-non-transitional"])
-def test_guest_booted_without_a_period_reports_in_the_cycle_that_switches_it_on(
+def test_guest_booted_without_a_period_reports_in_the_cycle_that_enables_it(
     boot, make_collector, model
 ):
     guest = boot(period=None, model=model)
     reading = cycle(make_collector(), guest)
-    assert (reading.reason, live_period(guest)) == (None, 10)
+    assert (reading.reason, guest.live_period()) == (None, 10)
     assert 0 < usage(reading.guest) < guest.memory * 1024
 
 
-def test_old_statistics_are_renewed_in_the_cycle_that_switches_the_guest_on(boot, make_collector):
+def test_old_statistics_are_renewed_in_the_cycle_that_enables_the_guest(boot, make_collector):
     guest = boot(period=None)
     before = guest.domain.memoryStats()["last_update"]
-    # By a clock that is ahead the boot's statistics are too old, and new ones are not.
+    # The clock is ahead, so the statistics of the boot are too old and new ones are not.
     wait_for(lambda: time.time() - before > 5, 10, "the boot's statistics to age")
     reading = cycle(make_collector(ahead=27), guest)
     assert reading.reason is None
@@ -51,7 +46,7 @@ def test_old_statistics_are_renewed_in_the_cycle_that_switches_the_guest_on(boot
 def test_another_period_is_replaced_by_the_options(boot, make_collector):
     guest = boot(period=60)
     cycle(make_collector(period=7), guest)
-    assert live_period(guest) == 7
+    assert guest.live_period() == 7
 
 
 @pytest.mark.parametrize("option", [0, -1])
@@ -62,7 +57,7 @@ def test_guest_is_untouched_with_the_option_off(boot, make_collector, option):
     assert (reading.reason, guest.live_xml()) == (None, before)
 
 
-def test_boot_time_statistics_that_are_old_are_not_todays(boot, make_collector):
+def test_old_statistics_of_the_boot_are_stale(boot, make_collector):
     guest = boot(period=None)
     reading = cycle(make_collector(period=0, ahead=60), guest)
     assert (reading.reason, usage(reading.guest)) == (Reason.STALE, None)
@@ -112,8 +107,8 @@ def test_usage_follows_a_guest_that_takes_memory_and_gives_it_back(boot, make_co
     wait_for(lambda: abs(used_mib() - before) < TAKEN_MIB / 10, 20, "usage as before")
 
 
-def test_balloon_is_not_memory_that_the_guest_uses(boot, make_collector):
-    # Nova's autodeflate: the guest's total stays what it is.
+def test_balloon_pages_do_not_count_as_used(boot, make_collector):
+    # With Nova's autodeflate the guest's total does not change.
     guest = boot(period=1, memory=MEMORY_MIB)
     collector = make_collector(period=1)
     before = cycle(collector, guest)
@@ -128,7 +123,7 @@ def test_balloon_is_not_memory_that_the_guest_uses(boot, make_collector):
     wait_for(is_reported, 20, "a report of the guest with an inflated balloon")
     after = reports[-1]
     assert after.guest["available"] == before.guest["available"]
-    # What the kernel keeps for itself is no part of available, but of actual.
+    # available does not include what the kernel reserves, and actual does.
     kernel = before.host["maximum"] - before.guest["available"]
     grown = usage(after.stats) - usage(before.stats)
     assert -TOLERANCE_KIB < grown < kernel + TOLERANCE_KIB
@@ -142,7 +137,7 @@ def test_rebooted_guest_reports_again_and_keeps_its_period(boot, make_collector)
     guest.reboot()
     boots = guest.domain.memoryStats()["last_update"]
     wait_for(lambda: guest.domain.memoryStats()["last_update"] > boots, 20, "a new report")
-    assert (cycle(collector, guest).reason, live_period(guest)) == (None, 1)
+    assert (cycle(collector, guest).reason, guest.live_period()) == (None, 1)
 
 
 def test_guest_that_leaves_after_discovery_is_gone_and_the_others_are_read(boot, make_collector):
@@ -156,7 +151,7 @@ def test_guest_that_leaves_after_discovery_is_gone_and_the_others_are_read(boot,
 def test_statistics_are_those_of_memorystats(boot, make_collector):
     guest = boot(period=None)
     reading = cycle(make_collector(period=0), guest)
-    # Without a period nothing moves but the host's view of the process.
+    # Without a period only the host's view of the process changes.
     expected = guest.domain.memoryStats()
     for name in ("last_update", "rss"):
         expected.pop(name)
@@ -186,4 +181,4 @@ def test_period_can_be_taken_away_again(boot):
         [*command, "--period", "0", "--live"],
         check=True, stdout=subprocess.DEVNULL, timeout=60,
     )  # fmt: skip
-    assert live_period(guest) == 0
+    assert guest.live_period() == 0

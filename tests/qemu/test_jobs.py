@@ -1,33 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Domains that another libvirt job holds, and domains whose period is not ours to set."""
+"""Domains that another libvirt job holds, and domains whose period the agent must not set."""
 
 import contextlib
 import re
 import subprocess
-import time
 
 import libvirt
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.reading import Reason
 from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.waiting import wait_for
+from tests.qemu.conftest import timed_cycle
 
 TIMEOUT = 2.0
 SECONDS = 60
-
-
-def timed_cycle(collector):
-    begin = time.monotonic()
-    readings = collector.readings({}, [])
-    return {uuid: reading.reason for uuid, reading in readings.items()}, time.monotonic() - begin
-
-
-def live_period(guest):
-    return parse_balloon(guest.live_xml()).period
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +28,7 @@ def destination():
 
 @contextlib.contextmanager
 def slow_migration(guest, destination):
-    """While it is entered, the guest is on its way to the other host, at 1 MiB/s."""
+    """Migrate the guest to the other host at 1 MiB/s while the context is active."""
     source = guest.hypervisor
     moved = source.folder / f"{guest.name}.moved.xml"
     xml = guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE)
@@ -122,30 +111,23 @@ def test_restore_of_a_saved_guest_is_busy_and_costs_the_others_nothing(
     assert after[large.uuid].host["rss"] > 0
 
 
-@pytest.fixture
-def own_hypervisor():
-    """A libvirtd of the test's own."""
-    with Hypervisor() as running:
-        yield running
-
-
 def test_period_that_nova_chose_stays_where_the_option_is_only_the_default(boot, make_collector):
     novas, without = boot("instance-1", period=60), boot("instance-2", period=None)
     collector = make_collector(rule=PeriodRule(10, chosen=False))
     assert set(timed_cycle(collector)[0].values()) == {None}
-    assert (live_period(novas), live_period(without)) == (60, 10)
+    assert (novas.live_period(), without.live_period()) == (60, 10)
 
 
 def test_period_that_the_operator_chose_is_enforced(boot, make_collector):
     guest = boot(period=60)
     make_collector(rule=PeriodRule(10, chosen=True)).readings({}, [])
-    assert live_period(guest) == 10
+    assert guest.live_period() == 10
 
 
 def test_guest_with_a_period_of_60_s_is_fresh_for_as_long_as_that_allows(boot, make_collector):
     guest = boot(period=60)
     rule = PeriodRule(10, may_set=False)
-    # Statistics that are 170 s old are not three periods of 60 s old.
+    # Statistics 170 s old are younger than three periods of 60 s.
     assert make_collector(rule=rule, ahead=165).readings({}, [])[guest.uuid].reason is None
     late = make_collector(rule=rule, ahead=200).readings({}, [])[guest.uuid].reason
     assert late is Reason.STALE
@@ -155,11 +137,11 @@ def test_domain_that_nova_did_not_make_is_left_alone(boot, make_collector, caplo
     foreign = boot(period=None, metadata="")
     collector = make_collector()
     assert foreign.uuid in collector.readings({}, [])
-    assert live_period(foreign) == 0
+    assert foreign.live_period() == 0
     assert [text for text in caplog.messages if foreign.uuid in text] == []
 
 
-def test_agent_that_may_not_set_periods_never_opens_a_connection_to_write(
+def test_agent_that_may_not_set_periods_opens_no_read_write_connection(
     boot, make_collector, monkeypatch
 ):
     guest = boot(period=None)
@@ -167,4 +149,4 @@ def test_agent_that_may_not_set_periods_never_opens_a_connection_to_write(
     opened = []
     monkeypatch.setattr(libvirt, "open", opened.append)
     collector.readings({}, [])
-    assert (live_period(guest), opened) == (0, [])
+    assert (guest.live_period(), opened) == (0, [])

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests with the kernels of several Debian releases report their own view of memory."""
+"""Guests with kernels of several Debian releases report their own view of memory."""
 
 import pytest
 
 from ceilometer_memballoon.reading import usage
-from tests.conftest import lack
+from tests.conftest import skip_or_fail
 from tests.lab import kernels
 from tests.lab.waiting import wait_for
 
 TAKEN_MIB = 40
-#: How far two looks at an idle guest may differ, in KiB.
+#: The most by which two reads of an idle guest may differ, in KiB.
 TOLERANCE = 2048
-#: /proc/meminfo's name for each of libvirt's that is the same quantity.
+#: The name in /proc/meminfo of each of libvirt's statistics that is the same quantity.
 MEMINFO = {
     "available": "MemTotal",
     "unused": "MemFree",
@@ -22,19 +22,19 @@ MEMINFO = {
 
 @pytest.fixture(scope="module", autouse=True)
 def images():
-    """Skips the tests without the kernels, or fails them under REQUIRE_LAB=1."""
+    """Skip the tests without the kernels, or fail them under REQUIRE_LAB=1."""
     if missing := kernels.missing():
-        lack(f"no kernels of {', '.join(missing)}: run python -m tests.lab.kernels")
+        skip_or_fail(f"no kernels of {', '.join(missing)}: run python -m tests.lab.kernels")
 
 
 @pytest.mark.parametrize("suite", kernels.SUITES)
-def test_guest_reports_what_its_own_meminfo_says(boot, make_collector, suite):
+def test_guest_reports_the_figures_of_its_meminfo(boot, make_collector, suite):
     guest = boot(period=1, suite=suite, memory=192)
     guest.take(TAKEN_MIB)
     collector = make_collector(period=1)
 
     def differences():
-        """KiB by name that the reading is away from the guest's own figures."""
+        """Return by how many KiB the reading differs from the guest's own figures, by name."""
         found = collector.readings({}, [])[guest.uuid].guest
         meminfo = guest.meminfo()
         expected = {name: meminfo[own] for name, own in MEMINFO.items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many guests hang, or all are slow: cycles of this process on real guests."""
+"""Many guests hang, or all are slow, in cycles of this process on real guests."""
 
 import contextlib
 import os
@@ -15,7 +15,6 @@ import pytest
 
 from ceilometer_memballoon.reading import Reason
 from tests.lab.guest import Guest
-from tests.lab.hypervisor import Hypervisor
 from tests.lab.waiting import wait_for
 
 #: Seconds that a cycle may take here.
@@ -26,15 +25,9 @@ BUDGET = 4
 
 
 @pytest.fixture
-def own_hypervisor():
-    """A libvirtd of the test's own, because its workers get stuck."""
-    with Hypervisor() as running:
-        yield running
-
-
-@pytest.fixture
 def halted():
-    """Stop the QEMU processes of guests until the test ends or they are released."""
+    """Stop the QEMU processes of guests until the test ends or they are
+    released."""
     stopped = []
 
     def halt(*guests):
@@ -53,7 +46,7 @@ def release(guests):
 
 
 def boot_paused(hypervisor, count):
-    """Guests that never run: they cost no processor, and libvirt reads them all the same."""
+    """Return guests that never run. They use no CPU, and libvirt reads them like others."""
     return [Guest(hypervisor, f"instance-{number:02d}", paused=True) for number in range(count)]
 
 
@@ -64,7 +57,7 @@ def timed_cycle(collector):
 
 
 def reported(readings):
-    """The guests whose resident memory was read."""
+    """Return the UUIDs of the guests whose resident memory was read."""
     return {uuid for uuid, reading in readings.items() if reading.host.get("rss")}
 
 
@@ -73,7 +66,7 @@ def uuids(guests):
 
 
 def occupied(hypervisor):
-    """How many monitors a libvirt client has kept occupied."""
+    """Return how many monitors a libvirt client keeps occupied."""
     states = [domain.controlInfo()[0] for domain in hypervisor.connection.listAllDomains()]
     return states.count(libvirt.VIR_DOMAIN_CONTROL_OCCUPIED)
 
@@ -82,7 +75,7 @@ def wait_for_answers(collector):
     wait_for(lambda: collector.host.stuck_calls == 0, SECONDS, "the return of stuck calls")
 
 
-def test_seven_of_twelve_hung_cost_the_five_nothing(
+def test_seven_hung_guests_of_twelve_cost_the_others_nothing(
     own_hypervisor, make_collector, halted, measured
 ):
     guests = boot_paused(own_hypervisor, 12)
@@ -153,7 +146,7 @@ def test_outage_that_proc_does_not_show_stays_within_the_budget(
     assert reported(collector.readings({}, [])) == uuids(guests)
 
 
-def test_guest_that_answered_since_the_trouble_began_goes_on_being_reported_without_proc(
+def test_guest_that_answers_during_an_outage_is_reported_without_proc(
     own_hypervisor, make_collector, halted
 ):
     guests = boot_paused(own_hypervisor, 8)
@@ -239,7 +232,7 @@ def test_ten_outages_leave_no_thread_descriptor_or_connection(
 
 @pytest.fixture
 def slow_qemus():
-    """Stop each guest's QEMU, and let it run for a moment every ``seconds`` seconds."""
+    """Stop each guest's QEMU and let it run briefly every ``seconds`` seconds."""
     end = threading.Event()
     threads = []
 
@@ -263,7 +256,7 @@ def slow_qemus():
         thread.join(SECONDS)
 
 
-def test_slow_guests_take_turns_and_none_is_called_hung(
+def test_slow_guests_take_turns_and_none_counts_as_hung(
     own_hypervisor, make_collector, slow_qemus, measured, caplog
 ):
     guests = boot_paused(own_hypervisor, 12)
@@ -288,7 +281,7 @@ def test_slow_guests_take_turns_and_none_is_called_hung(
 
 @contextlib.contextmanager
 def forwarder(path):
-    """A process that forwards a TCP port to a socket; its port and process."""
+    """Run a process that forwards a TCP port to a socket. Yield its port and the process."""
     program = (
         "import socket, sys, threading\n"
         "def copy(a, b):\n"
@@ -326,11 +319,11 @@ def test_remote_libvirtd_that_goes_silent_uses_up_no_budget(own_hypervisor, make
             )
 
 
-def test_connection_that_is_lost_for_good_returns_its_calls(own_hypervisor, make_collector):
+def test_calls_on_a_lost_connection_return(own_hypervisor, make_collector):
     with forwarder(own_hypervisor.socket) as (port, process):
         collector = make_collector(uri=f"qemu+tcp://127.0.0.1:{port}/session", timeout=TIMEOUT)
         collector.readings({}, [])
         process.send_signal(signal.SIGSTOP)
         assert collector.readings({}, []) == {}
-        # The keepalive messages end the calls, although the other end never closes.
+        # Keepalive messages end the calls, although the other end never closes the connection.
         wait_for(lambda: not collector.host._calls.daemon.under_way, 60, "the calls' return")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults that later versions of libvirt and QEMU than Debian 12's brought.
+"""Faults that depend on the versions of libvirt and QEMU, found with newer ones than Debian 12's.
 
-``tox -e debian13`` runs them with libvirt 11.3 and QEMU 10. They hold with older ones, too.
+``tox -e debian13`` runs these tests with libvirt 11.3 and QEMU 10. They also pass with older
+ones.
 """
 
 import contextlib
@@ -9,8 +10,8 @@ import time
 
 import pytest
 
-from ceilometer_memballoon.domain_xml import parse_balloon
 from ceilometer_memballoon.reading import Reason
+from tests.qemu.conftest import timed_cycle
 
 pytestmark = pytest.mark.by_version
 
@@ -20,17 +21,9 @@ BOOT_SECONDS = 120.0
 CYCLES = 6
 
 
-def timed_cycle(collector):
-    """Reasons by uuid, and the cycle's length in seconds."""
-    begin = time.monotonic()
-    readings = collector.readings({}, [])
-    seconds = time.monotonic() - begin
-    return {uuid: reading.reason for uuid, reading in readings.items()}, seconds
-
-
 @contextlib.contextmanager
 def hung(guest):
-    """The guest hangs while this is entered."""
+    """Hang the guest while the context is active."""
     guest.hang()
     try:
         yield
@@ -39,14 +32,16 @@ def hung(guest):
 
 
 @pytest.mark.parametrize("proc", [True, False], ids=["sees /proc", "sees no /proc"])
-def test_guest_that_hung_before_the_first_look_costs_itself_alone(boot, make_collector, proc):
+def test_guest_that_hung_before_the_first_cycle_costs_the_others_nothing(
+    boot, make_collector, proc
+):
     # From libvirt 11.0 on XMLDesc waits 30 s for a job that a stuck call holds.
     guests = [boot(f"instance-{number}", period=None, wait=False) for number in range(3)]
     first, *others = [guest.wait_until_up() for guest in guests]
     collector = make_collector(timeout=TIMEOUT, proc=proc)
     with hung(first):
         cycles = [timed_cycle(collector) for _ in range(CYCLES)]
-        periods = [parse_balloon(guest.live_xml()).period for guest in others]
+        periods = [guest.live_period() for guest in others]
     # Without /proc the hung guest is not asked in every cycle.
     assert {found.pop(first.uuid) for found, _ in cycles} <= {
         Reason.NOT_RESPONDING, Reason.NOT_ASKED,
@@ -57,7 +52,7 @@ def test_guest_that_hung_before_the_first_look_costs_itself_alone(boot, make_col
     assert max(seconds for _, seconds in cycles[1:]) < TIMEOUT / 2
 
 
-def test_rebooting_guest_is_not_said_to_have_no_driver(boot, make_collector, caplog):
+def test_rebooting_guest_is_not_reported_as_driverless(boot, make_collector, caplog):
     # QEMU 10 clears the statistics of a guest that reboots, QEMU 7.2 keeps them.
     guest = boot(period=1)
     collector = make_collector(period=1, boot_seconds=BOOT_SECONDS)

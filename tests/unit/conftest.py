@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that get stuck, and connections to libvirt that are stand-ins."""
+"""Fixtures of stuck calls and of connections that stand in for libvirt's."""
 
 import threading
 
@@ -9,7 +9,10 @@ import pytest
 
 @pytest.fixture
 def release():
-    """What stuck calls wait for; set at the end, so that no thread outlives its test."""
+    """The event that stuck calls wait for.
+
+    It is set at the end, so that no thread outlives its test.
+    """
     event = threading.Event()
     yield event
     event.set()
@@ -17,7 +20,7 @@ def release():
 
 @pytest.fixture
 def opens(monkeypatch):
-    """Have libvirt open these connections in turn; exceptions are raised."""
+    """Make libvirt open these connections in turn. Exceptions among them are raised."""
 
     def set_up(*connections):
         left = list(connections)

@@ -10,12 +10,12 @@ from ceilometer_memballoon.errors import DeadlineError, TooManyStuckCallsError
 from ceilometer_memballoon.record import Hold, Monitor, Outcome, Record
 from tests.unit import recorded
 
-#: Seconds that libvirtd takes for what it answers alone.
+#: Seconds of a call that libvirtd answers without QEMU.
 DAEMON_SECONDS = 0.001
 
 
 class Clock:
-    """Monotonic seconds; sleep() moves them on."""
+    """Monotonic seconds, which only sleep() advances."""
 
     def __init__(self, now=1000.0):
         self.now = now
@@ -29,9 +29,9 @@ class Clock:
 
 @dataclasses.dataclass
 class Guest:
-    """One guest. A call at it takes ``seconds``, and does not return before hung_until.
+    """One guest. A call to it takes ``seconds`` and does not return before hung_until.
 
-    holds: (from, until, hold) of every job at it, ours and others'.
+    holds: (from, until, hold) of every job on the guest, ours and others'.
     """
 
     uuid: str
@@ -69,12 +69,12 @@ class FakeCall:
         self._todo = guests
         self.answers = []
         self.error = None
-        #: Whom it asks now, and since when.
+        #: The guest that it asks now, and since when.
         self._asked = None
         self._asked_at = 0.0
 
-    def go_on(self):
-        """Let it answer what it can by now. Return whether it has ended."""
+    def advance(self):
+        """Process the answers that are due now. Return whether the call has ended."""
         while self._todo and self.last <= self._host.clock():
             guest = self._todo[0]
             if guest is None or guest.uuid not in self._host.guests:
@@ -92,17 +92,17 @@ class FakeCall:
                 guest.holds.append((self.last, math.inf, Hold.MONITOR))
         return not self._todo and self.last <= self._host.clock()
 
-    def goes_on_at(self):
-        """When it can go on."""
+    def continues_at(self):
+        """Return when the call continues, in seconds of the clock."""
         return self.last if self._asked is None else self._answered_at()
 
     def _answered_at(self):
-        """When the guest that it asks answers."""
+        """Return when the asked guest answers, in seconds of the clock."""
         guest, begun = self._asked, self._asked_at
         return (guest.hung_until if guest.hangs_at(begun) else begun) + guest.seconds
 
     def _finish(self, guest):
-        """Finish one guest's answer. Return False if it is not there yet."""
+        """Finish the guest's answer. Return False if the answer is not there yet."""
         begun, end = self._asked_at, self._answered_at()
         if end > self._host.clock():
             return False
@@ -118,7 +118,7 @@ class FakeCall:
 
 
 class FakeRead:
-    """A read of one call, or of two at once."""
+    """A read of one call, or of two calls at the same time."""
 
     def __init__(self, host, records):
         self.records = records
@@ -130,24 +130,26 @@ class FakeRead:
             FakeCall(host, [host.guests.get(uuid) for uuid, _ in boots]) for boots in self.asked
         ]
 
-    def go_on(self):
-        """Let it answer what it can by now. Return whether it has ended."""
-        # Each call goes on, whether another one has ended or not.
-        ended = [call.go_on() for call in self._calls]
+    def advance(self):
+        """Process the answers that are due now. Return whether the read has ended."""
+        # Each call continues, whether another one has ended or not.
+        ended = [call.advance() for call in self._calls]
         return all(ended)
 
     def _run_to(self, limit):
-        """Move the clock to this read's end, or to the limit."""
+        """Advance the clock to the end of this read, or to the limit."""
         clock = self._host.clock
-        while not self._host.go_on(self):
+        while not self._host.advance(self):
             if clock.now >= limit:
                 return False
-            clock.now = min(limit, *(call.goes_on_at() for call in self._calls if not call.go_on()))
+            clock.now = min(
+                limit, *(call.continues_at() for call in self._calls if not call.advance())
+            )
         return True
 
     @property
     def returned(self):
-        return self._host.go_on(self)
+        return self._host.advance(self)
 
     @property
     def seconds(self):
@@ -180,7 +182,7 @@ class FakeRead:
 
 
 class FakeHost:
-    """The guests by uuid. broken: what every question raises, as when libvirtd is dead."""
+    """The guests by UUID. broken: the error that every question raises, if any."""
 
     def __init__(self, clock, *guests, most_stuck=4):
         self.clock = clock
@@ -192,11 +194,11 @@ class FakeHost:
         self.asked_for_monitors = 0
         self.stuck_calls = 0
 
-    def go_on(self, read):
+    def advance(self, read):
         for one in self.reads:
             if one is not read:
-                one.go_on()
-        return read.go_on()
+                one.advance()
+        return read.advance()
 
     def _answer(self, seconds):
         if self.broken is not None:
@@ -216,7 +218,7 @@ class FakeHost:
             raise TooManyStuckCallsError("too many")
         read = FakeRead(self, list(records))
         self.reads.append(read)
-        read.go_on()
+        read.advance()
         return read
 
     def monitors(self, records, seconds):
@@ -234,12 +236,12 @@ class FakeHost:
 
     @property
     def left_open(self):
-        """Reads whose connection is never closed: neither left nor closed."""
+        """Reads whose connection is never closed, because they were neither left nor closed."""
         return [r for r in self.reads if r.parked and not r.left and not r.closed]
 
 
 class FakeProcesses:
-    """/proc, which shows the guests that hang, or nothing."""
+    """A /proc that shows the guests that hang, or nothing."""
 
     def __init__(self, host, *, visible=True):
         self.host = host

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for libvirt's connections and domains, its errors, and a host that uses them."""
+"""Stand-ins for libvirt's connections, domains and errors, and a host that uses them."""
 
 import threading
 
@@ -8,12 +8,12 @@ import libvirt
 from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.record import Record
 
-#: Seconds that no test reaches, and seconds for which a test waits in vain.
+#: Seconds that no test reaches, and seconds after which a test gives up waiting.
 TIMEOUT = 10
 SOON = 0.05
 RECORD = Record("a", 1, "a")
 BALLOON = libvirt.VIR_DOMAIN_STATS_BALLOON
-#: As a connection's answer: it is lost when it is used.
+#: The answer of a connection that is lost when it is used.
 LOST = "lost"
 
 
@@ -24,9 +24,12 @@ def libvirt_error(code, errno=0):
 
 
 class FakeDomain:
-    """One domain. ids: what ID() gives in turn; error: what any question raises.
+    """One domain.
 
-    stuck: the event that a question about its monitor waits for. asked: set by that question.
+    ids: What ID() returns in turn.
+    error: What any question raises.
+    stuck: The event that a question about its monitor waits for.
+    asked: The event that this question sets.
     """
 
     def __init__(self, uuid="a", ids=(1,), error=None, stuck=None, asked=None):
@@ -70,7 +73,10 @@ class FakeDomain:
 
 
 class FakeConnection:
-    """Has these domains. on: by method, what it raises, waits for (an event), or LOST."""
+    """A connection with these domains.
+
+    on: by method, what it raises, an event to wait for, or LOST.
+    """
 
     def __init__(self, *domains, **on):
         self.domains = {domain.uuid: domain for domain in domains}

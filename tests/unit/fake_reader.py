@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A reader that gives what a test has prepared, and records to prepare."""
+"""A reader with prepared answers, and functions that prepare records."""
 
 from ceilometer_memballoon.reader import Snapshot
 from ceilometer_memballoon.record import Outcome, Record
@@ -15,9 +15,9 @@ def unread(uuid, outcome):
 
 
 class FakeReader:
-    """Gives the reads in turn, the last one again and again; errors are raised.
+    """A reader that returns the reads in turn and then repeats the last one. Errors are raised.
 
-    again: what further reads of a cycle give in turn.
+    again: what further reads of a cycle return in turn.
     """
 
     def __init__(self, *reads, again=()):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Balloon fields of getAllDomainStats as real guests gave them.
+"""Balloon fields of getAllDomainStats, recorded from real guests.
 
-libvirt 9.0.0, QEMU 7.2, Linux 6.1 guests of tests/lab, in November 2026.
+They are from Linux 6.1 guests of tests/lab with libvirt 9.0.0 and QEMU 7.2, in November 2026.
 """
 
 LAST_UPDATE = 1795530996

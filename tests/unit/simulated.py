@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated host with its reader, whose cycles a test runs one after the other."""
+"""A simulated host with its reader. A test runs its cycles one after the other."""
 
 from ceilometer_memballoon.errors import UnreachableError
 from ceilometer_memballoon.reader import Reader
@@ -12,7 +12,7 @@ INTERVAL = 10
 
 
 class Node:
-    """A host, its reader, and a clock. cycle() reads as one polling cycle does."""
+    """A host, its reader and a clock. cycle() reads as one polling cycle does."""
 
     def __init__(self, *guests, timeout=TIMEOUT, visible=True, most_stuck=4):
         self.clock = Clock()
@@ -25,7 +25,7 @@ class Node:
         self.took = 0.0
 
     def cycle(self):
-        """Outcomes by uuid."""
+        """Return the outcomes of one cycle by UUID."""
         begun = self.clock()
         try:
             records = self.reader.read().records
@@ -59,7 +59,7 @@ def only(outcome, outcomes):
 
 
 def die_at_read(node, number):
-    """libvirtd dies when the cycle begins its read of this number."""
+    """Stop libvirtd when the cycle starts its read of this number."""
     start, begun = node.host.start_read, []
 
     def start_read(*arguments):

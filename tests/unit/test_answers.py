@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libvirt's answers as records, over stand-ins for its objects."""
+"""libvirt's answers as records, with stand-ins for libvirt's objects."""
 
 import libvirt
 import pytest
@@ -16,7 +16,7 @@ UNSUPPORTED = libvirt_error(libvirt.VIR_ERR_NO_SUPPORT)
 
 
 class Domain:
-    """answers: by method, what it gives or raises."""
+    """A domain. methods: what each method returns or raises."""
 
     def __init__(self, uuid="a", number=1, **methods):
         self._uuid = uuid
@@ -45,7 +45,11 @@ def _give(value):
 
 
 class Connection:
-    """Gives (domain, fields); stats: raised instead; listed: what listAllDomains gives."""
+    """A connection with these (domain, fields).
+
+    stats: An error to raise instead.
+    listed: What listAllDomains returns.
+    """
 
     def __init__(self, *found, stats=None, listed=()):
         self.found = list(found)
@@ -70,7 +74,7 @@ def read(*found, groups=GROUPS, **connection):
     return answers.read(Connection(*found, **connection), domains, groups)
 
 
-def test_every_question_to_guests_is_one_that_does_not_wait():
+def test_every_read_of_guests_uses_nowait():
     connection = Connection((Domain(), recorded.RUNNING))
     answers.list_domains(connection)
     answers.read(connection, [Domain()], GROUPS)
@@ -97,7 +101,7 @@ def test_listed_domain_was_not_asked():
         ({"state.state": 1, "balloon.maximum": 4}, Outcome.BUSY),
     ],
 )
-def test_record_of_the_balloons_sizes_alone_is_that_of_a_busy_domain(fields, outcome):
+def test_record_with_only_the_balloon_sizes_means_busy(fields, outcome):
     (record,) = read((Domain(), fields))
     assert record.outcome is outcome
 
@@ -121,7 +125,7 @@ def test_nothing_is_asked_for_no_domain():
     assert (answers.read(connection, [], GROUPS), connection.flags) == ([], [])
 
 
-def test_driver_without_balloon_fields_is_asked_for_each_domains():
+def test_driver_without_balloon_fields_is_asked_for_memory_stats():
     domain = Domain(memoryStats={"actual": 3, "last_update": 7})
     (record,) = read((domain, {"state.state": 1}))
     assert record.stats == {"actual": 3, "last_update": 7, "maximum": 4}
@@ -137,12 +141,12 @@ def test_driver_without_memory_statistics_has_none():
     assert (record.outcome, record.stats) == (Outcome.READ, {})
 
 
-def test_memory_statistics_that_fail_are_an_error_and_not_silence():
+def test_failed_memory_stats_raise():
     with pytest.raises(libvirt.libvirtError):
         read((Domain(memoryStats=libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR)), {}))
 
 
-def test_balloon_that_was_not_asked_for_is_not_looked_for():
+def test_read_without_the_balloon_group_asks_for_no_memory_stats():
     (record,) = read((Domain(), {"state.state": 1}), groups=libvirt.VIR_DOMAIN_STATS_STATE)
     assert record.outcome is Outcome.READ
 
@@ -175,7 +179,7 @@ def test_any_other_error_is_raised(ask):
         ((libvirt.VIR_DOMAIN_CONTROL_ERROR, INTERNAL, 3), Monitor(Hold.JOB, 0.003)),
     ],
 )
-def test_what_holds_a_domain_is_what_control_info_says(control, monitor):
+def test_hold_comes_from_control_info(control, monitor):
     domain = Domain(controlInfo=control)
     assert dict(answers.monitors([(("a", 1), domain)])) == {("a", 1): monitor}
 
@@ -198,14 +202,14 @@ def test_domain_without_novas_metadata_is_left_out():
         ([libvirt.VIR_DOMAIN_JOB_NONE, 0], False),
         ([libvirt.VIR_DOMAIN_JOB_UNBOUNDED, 0], True),
         (UNSUPPORTED, False),
-        # At a migration's destination.
+        # libvirt refuses the question at a migration's destination.
         (libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID), True),
     ],
 )
-def test_long_job_is_what_job_info_says(job, expected):
+def test_long_job_comes_from_job_info(job, expected):
     assert answers.has_job(Domain(jobInfo=job)) is expected
 
 
-def test_domain_whose_jobs_cannot_be_told_is_not_guessed_about():
+def test_error_of_job_info_is_raised():
     with pytest.raises(libvirt.libvirtError):
         answers.has_job(Domain(jobInfo=libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions about one boot of a domain, over stand-ins for libvirt."""
+"""Questions about one boot of a domain, with stand-ins for libvirt."""
 
 import libvirt
 import pytest
@@ -24,7 +24,7 @@ def test_domain_that_ends_while_it_is_asked_is_gone_whatever_the_error(opens):
         host().live_xml(RECORD, TIMEOUT)
 
 
-def test_domain_that_has_booted_anew_is_not_taken_for_the_one_that_was_read(opens):
+def test_new_boot_of_a_domain_is_not_the_one_that_was_read(opens):
     opens(FakeConnection(FakeDomain(ids=(2,))))
     with pytest.raises(DomainGoneError):
         host().has_job(RECORD, TIMEOUT)
@@ -36,7 +36,7 @@ def test_domain_that_libvirt_does_not_know_is_gone(opens):
         host().live_xml(RECORD, TIMEOUT)
 
 
-def test_domain_that_cannot_be_looked_up_is_no_domain_that_has_ended(opens):
+def test_domain_whose_lookup_fails_is_not_gone(opens):
     opens(FakeConnection(lookup=libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR)))
     with pytest.raises(DomainError):
         host().live_xml(RECORD, TIMEOUT)

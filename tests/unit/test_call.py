@@ -15,7 +15,7 @@ def test_started_call_is_waited_for_in_steps(release):
     assert (call.wait(NEVER), call.result()) == (True, True)
 
 
-def test_left_call_that_had_returned_was_not_left():
+def test_returned_call_cannot_be_left():
     call = Calls(1).start(lambda: 7)
     call.wait(NEVER)
     assert (call.leave(), call.left) == (False, False)
@@ -31,13 +31,13 @@ def test_call_once_left_stays_left(release):
     assert wait_for(lambda: late, 10, "the late result") == [True]
 
 
-def test_length_of_a_call_stands_still_once_it_has_returned():
+def test_returned_call_keeps_its_duration():
     call = Calls(1).start(lambda: 7)
     call.wait(NEVER)
     assert call.seconds == call.seconds
 
 
-def test_length_of_a_call_under_way_grows(release):
+def test_duration_of_a_running_call_grows(release):
     call = Calls(1).start(lambda: release.wait(NEVER))
     first = call.seconds
     assert call.seconds > first

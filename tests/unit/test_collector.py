@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One polling cycle, over stand-ins for the reader and the host."""
+"""One polling cycle, with stand-ins for the reader and the host."""
 
 import logging
 import threading
@@ -47,7 +47,7 @@ class Node:
         )
 
     def readings(self, instances=()):
-        """Those of a cycle of its own."""
+        """Return those of a cycle of its own."""
         self.clock.sleep(0.001)
         return self.collector.readings({}, instances)
 
@@ -142,14 +142,14 @@ def test_guest_that_is_not_read_is_not_asked_for_its_xml(outcome):
     assert node.host.asked == []
 
 
-def test_guest_switched_on_is_read_again_until_it_answers():
+def test_enabled_guest_is_read_again_until_it_answers():
     silent = [record("a", recorded.NO_DRIVER)]
     node = Node(silent, again=[silent, [record("a")]], period=None)
     assert node.reasons() == {"a": None}
     assert len(node.reader.asked_again) == 2
 
 
-def test_waiting_for_guests_that_were_switched_on_ends_with_the_cycle():
+def test_wait_for_enabled_guests_ends_with_the_cycle():
     node = Node([record("a", recorded.NO_DRIVER)], period=None)
     node.host.costs = {"set": TIMEOUT - 0.3}
     begun = node.clock()
@@ -157,7 +157,7 @@ def test_waiting_for_guests_that_were_switched_on_ends_with_the_cycle():
     assert node.clock() - begun <= TIMEOUT + 0.1
 
 
-def test_guest_with_fresh_statistics_is_switched_on_without_a_second_read():
+def test_enabled_guest_with_fresh_statistics_is_not_read_again():
     node = Node([record("a")], period=None)
     node.readings()
     assert (node.host.written, node.reader.asked_again) == ([("a", 10)], [])
@@ -169,14 +169,14 @@ def test_silence_of_libvirt_at_a_second_read_costs_no_reading():
     assert node.reasons() == {"a": Reason.NO_GUEST_DRIVER, "b": None}
 
 
-def test_guest_switched_on_by_the_command_is_waited_for():
+def test_command_waits_for_the_enabled_guest():
     silent = record("a", recorded.NO_DRIVER)
     node = Node([silent], again=[[silent], [record("a")]], rule=PeriodRule(0))
     node.collector.observe(enable=False)
     assert node.collector.wait_for_answer(silent) is True
 
 
-def test_guest_that_does_not_answer_the_command_is_waited_for_no_longer_than_a_second():
+def test_command_waits_at_most_a_second_for_an_answer():
     silent = record("a", recorded.NO_DRIVER)
     node = Node([silent], rule=PeriodRule(0))
     node.collector.observe(enable=False)
@@ -227,7 +227,7 @@ def test_one_domain_that_raises_costs_no_other_its_sample(error):
     assert (node.reasons(), node.host.written) == ({"a": None, "b": None}, [("b", 10)])
 
 
-def test_what_a_cycle_has_read_is_remembered_in_the_next():
+def test_reads_of_a_cycle_are_remembered_in_the_next():
     node = Node([record("a")], [record("a", recorded.NO_DRIVER)])
     node.readings()
     node.wait(300)

@@ -41,6 +41,6 @@ def test_ok_does_not_stand_out(terminal):
     assert Verdict("ok").human_readable() == "ok"
 
 
-def test_no_color_is_heeded(terminal, monkeypatch):
+def test_no_color_variable_is_respected(terminal, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     assert Verdict("stale").human_readable() == "stale"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is asked in one pass, together with whom, and when again."""
+"""The order and the groups in which one pass reads guests."""
 
 from ceilometer_memballoon.cycle import Cycle
 from ceilometer_memballoon.cycle_clock import CycleClock
@@ -14,7 +14,7 @@ from tests.unit.simulated import Node, guests, only, uuids
 
 
 def cycle_of(host, clock, trouble, group):
-    """A pass over all guests of the host, asked in groups of this many."""
+    """Return a pass over all guests of the host, in groups of this size."""
     pace = Pace()
     pace.group = group
     cycle_clock = CycleClock(clock(), clock() + 4, clock() + 5, 2.0, clock)
@@ -69,7 +69,7 @@ def test_only_guests_before_a_hung_one_in_its_own_call_have_answered():
     assert noted == [some[MOST_IN_CALL].uuid, some[MOST_IN_CALL + 1].uuid]
 
 
-def test_nobody_examines_monitors_while_all_is_well():
+def test_monitors_are_not_examined_without_trouble():
     node = Node(*guests(20))
     node.cycle()
     node.cycle()
@@ -104,7 +104,7 @@ def test_guest_is_read_once_its_long_job_is_over():
     assert node.read() == uuids(node.guests)
 
 
-def test_read_cut_by_the_cycles_end_is_no_trouble():
+def test_read_cut_by_the_end_of_the_cycle_is_no_hang():
     node = Node(*guests(12, seconds=0.45), timeout=2.0)
     for _ in range(4):
         node.cycle()

@@ -54,7 +54,7 @@ def test_deadline_is_named(release):
         Calls(1).run(lambda: release.wait(NEVER), 0.0123)
 
 
-def test_deadline_that_has_passed_already_is_none_below_zero(release):
+def test_expired_deadline_counts_as_zero_seconds(release):
     with pytest.raises(DeadlineError, match=r"^no answer within 0 s$"):
         Calls(1).run(lambda: release.wait(NEVER), -1)
 
@@ -86,7 +86,7 @@ def test_late_failure_is_passed_on_as_none(release):
     assert wait_for(lambda: results, 10, "the late failure") == [None]
 
 
-def test_late_result_whose_taker_fails_frees_its_place(release):
+def test_late_result_frees_its_place_although_its_callback_fails(release):
     calls = Calls(1)
     get_stuck(calls, release, lambda result: 1 // 0)
     threading.excepthook, before = (lambda *arguments: None), threading.excepthook

@@ -13,7 +13,7 @@ from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.polling_file import stock_pollsters
 
 TREE = pathlib.Path(__file__).parents[2]
-#: What Ceilometer's own DevStack plugin copies there.
+#: The files that Ceilometer's own DevStack plugin installs there.
 POLLING_ALL = """---
 sources:
     - name: all_pollsters
@@ -43,9 +43,9 @@ done
 
 @pytest.fixture
 def stack(tmp_path):
-    """Run every phase, the one that configures twice; what was printed."""
+    """Run every phase, and the configuring phase twice. Return the output."""
     (tmp_path / "polling.yaml").write_text(POLLING_ALL)
-    # The layout of Ceilometer's repository, of which the package is a part.
+    # The layout of Ceilometer's repository, which contains the package.
     ceilometer = pathlib.Path(str(resources.files("ceilometer"))).parent
 
     def run(period=""):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When libvirt is asked for the sizes of a disk, and when it is not."""
+"""When the plugin asks libvirt for the sizes of a disk."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ FIELDS = {
 
 @dataclasses.dataclass
 class Fake:
-    """A clock, and disks whose sizes can be asked."""
+    """A clock, and disks with sizes."""
 
     now: float = 0.0
     errors: dict[str, Exception] = dataclasses.field(default_factory=dict)

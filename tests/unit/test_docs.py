@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command in README.rst and doc/ is run by a test, or says what it needs."""
+"""A test runs every command in README.rst and doc/, or the page says what the command needs."""
 
 import configparser
 import itertools
@@ -14,12 +14,12 @@ PROGRAMS = (
     r"(?:\./tools/|\.tox/|pip3? |python |tox |sh |cp |cat |promtool |ceilometer-[a-z]+ |reno |"
     r"oslo-config-generator |virsh |twine |openstack |node |npm |apt-get |git |INSTANCE=)"
 )
-#: A line of a literal block, or an inline literal of more than one word.
+#: Matches a line of a literal block, or an inline literal of more than one word.
 COMMAND = re.compile(rf"^ +(?:\$ )?({PROGRAMS}.*)$|``({PROGRAMS}[^`]+)``", re.MULTILINE)
-#: The mark near a command that no test can run.
+#: Matches the mark near a command that no test can run.
 NEEDS = re.compile(r"\*needs (?:a real cloud|an account|a key|root on Debian)\*")
 
-#: The test that runs a command, and words in that test which show it.
+#: The test that runs a command, and a text in that test that proves it.
 RUN_BY = {
     r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
     r"\./tools/fetch": ("tools/test", "tools.testrun"),
@@ -31,8 +31,8 @@ RUN_BY = {
         "tests/cloud/test_tool.py", '"server", "create"',
     ),
     r"\./tools/test": (".ci/run", "./tools/test"),
-    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k (?:on_and_on|reboots)": (
-        "tests/qemu/test_faults.py", "on_and_on",
+    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k (?:continuously|reboots)": (
+        "tests/qemu/test_faults.py", "continuously",
     ),
     r"pip install (?:ceilometer-memballoon|\.|-e \.)": (
         "tests/install/test_install.py", '"install"',
@@ -77,7 +77,7 @@ RUN_BY = {
 
 
 def commands():
-    """Page, command and the text around it."""
+    """Yield page, command and the surrounding text."""
     for page in PAGES:
         text = page.read_text()
         for match in COMMAND.finditer(text):
@@ -91,7 +91,7 @@ TOX.read(TREE / "tox.ini")
 
 
 def environments():
-    """Names of tox environments, with those that braces stand for."""
+    """Return the names of the tox environments, with braces expanded."""
     for section in TOX.sections():
         name = section.removeprefix("testenv:")
         parts = [p.strip("{}").split(",") for p in re.split(r"({[^}]*})", name) if p]
@@ -114,7 +114,7 @@ def test_command_is_run_by_a_test_or_says_what_it_needs(page, command, around):
         assert words in (TREE / path).read_text()
 
 
-def test_commands_are_found_at_all():
+def test_documentation_has_commands():
     assert len({command for _, command, _ in FOUND}) > 20
 
 

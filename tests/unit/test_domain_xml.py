@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one parse of a domain's live XML gives."""
+"""What parsing a domain's live XML gives."""
 
 import mmap
 
@@ -36,7 +36,7 @@ def plugged(size, unit="KiB", model="dimm"):
     return domain(devices=f"<memory model='{model}'>{source}</memory>")
 
 
-def test_domain_that_says_nothing_has_no_balloon_no_name_and_all_its_memory_in_rss():
+def test_empty_domain_has_no_balloon_no_name_and_complete_rss():
     assert parse_domain(domain()) == DomainFacts(Balloon("none", 0), None, False, ())
 
 
@@ -145,6 +145,6 @@ def test_entities_are_not_expanded(tmp_path):
     ["", "<domain>", f"<domain><metadata>{'x' * 11_000_000}</metadata></domain>"],
     ids=["empty", "cut", "huge"],
 )
-def test_xml_that_cannot_be_read_is_an_error_of_its_domain(xml):
-    with pytest.raises(DomainError, match="not XML"):
+def test_unreadable_xml_is_a_domain_error(xml):
+    with pytest.raises(DomainError, match="not valid domain XML"):
         parse_domain(xml)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of the answers to the reads of a cycle."""
+"""What a pass keeps of the answers to its reads."""
 
 import pytest
 
@@ -44,13 +44,13 @@ def test_guest_that_ends_in_mid_cycle_is_in_no_record():
     assert node.read() == {"g000", "g002"}
 
 
-def test_late_read_takes_back_nothing_that_was_read_in_the_meantime():
+def test_late_read_does_not_overwrite_newer_results():
     slow, *others = node_guests = guests(4)
     node = Node(*node_guests, visible=False)
     for _ in range(3):
         node.cycle()
     node.hang(slow, until=node.clock() + 0.4)
-    # Another client holds the others just when the late read comes to them.
+    # Another client holds the other guests when the late read reaches them.
     for guest in others:
         guest.holds.append((node.clock() + 0.4, float("inf"), Hold.JOB))
     assert node.read() == uuids(node_guests)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long guests that were just enabled are waited for."""
+"""How long the plugin waits for guests that were just enabled."""
 
 import pytest
 
@@ -19,7 +19,7 @@ SILENT = {uuid: record(uuid, recorded.NO_DRIVER) for uuid in "ab"}
 
 
 class Wait:
-    """A wait for both guests. again: what the further reads give in turn."""
+    """A wait for both guests. again: what further reads return in turn."""
 
     def __init__(self, *again, seconds=5.0):
         clock = Clock()
@@ -45,10 +45,10 @@ def test_guest_that_does_not_report_is_given_up_after_a_second():
     assert Wait().took == pytest.approx(1.0, abs=0.15)
 
 
-def test_waiting_ends_with_the_cycle():
+def test_wait_ends_with_the_cycle():
     assert Wait(seconds=0.35).took == pytest.approx(0.4, abs=0.01)
 
 
-def test_silence_of_libvirt_ends_the_waiting():
+def test_missing_answer_of_libvirt_ends_the_wait():
     wait = Wait([record("a")], NoAnswerError("gone"))
     assert (wait.asked, wait.records["a"]) == ([["a", "b"], ["b"]], record("a"))

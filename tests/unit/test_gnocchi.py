@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What etc/ceilometer adds to Gnocchi's definitions, through Ceilometer's own loader."""
+"""The definitions of etc/ceilometer for Gnocchi, read by Ceilometer's own loader."""
 
 import pathlib
 
@@ -17,7 +17,7 @@ OURS = pathlib.Path(__file__).parents[2] / "etc/ceilometer/gnocchi_resources.mem
 
 @pytest.fixture(scope="module")
 def definitions(tmp_path_factory):
-    """The publisher's resource definitions and archive policies of both files as one."""
+    """The resource definitions and archive policies of both files together."""
     merged = tmp_path_factory.mktemp("etc") / "gnocchi_resources.yaml"
     merged.write_text(STOCK.read_text() + OURS.read_text())
     conf = service.prepare_service(["test"], config_files=[])
@@ -26,7 +26,7 @@ def definitions(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def instances(definitions):
-    """The definitions of the resource type that memory belongs to."""
+    """The definitions of the resource type 'instance'."""
     resources, _ = definitions
     return [resource for resource in resources if resource.cfg["resource_type"] == "instance"]
 
@@ -49,7 +49,7 @@ def test_cumulative_meters_of_ours_get_a_policy_with_rates(definitions, instance
     assert {name for name, policy in used.items() if policy in rated} == expected
 
 
-def test_every_number_of_a_verdict_is_named():
+def test_every_verdict_number_is_documented():
     text = " ".join(OURS.read_text().replace("#", " ").split())
     named = {f"{number} {reason.value if reason else 'ok'}" for reason, number in STATES.items()}
     assert {name for name in named if name not in text} == set()

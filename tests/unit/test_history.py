@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered of each boot of a domain."""
+"""What the plugin remembers of each boot of a domain."""
 
 import pytest
 
@@ -12,14 +12,14 @@ NOW = recorded.LAST_UPDATE + 5
 
 
 class Processes:
-    """When each QEMU started, by uuid, as far as /proc shows it."""
+    """When each QEMU started, by UUID, as far as /proc shows it."""
 
     def __init__(self, **times):
         self.times = times
-        self.looks = []
+        self.searches = []
 
     def started(self, uuids):
-        self.looks.append(list(uuids))
+        self.searches.append(list(uuids))
         return {uuid: self.times[uuid] for uuid in uuids if uuid in self.times}
 
 
@@ -28,7 +28,7 @@ def record(uuid="a", fields=recorded.RUNNING, boot=1, outcome=Outcome.READ):
 
 
 def history(*reads, processes=None):
-    """A history of these reads: pairs of a time and a record."""
+    """Return a history of these reads: pairs of a time and a record."""
     made = History(BOOT_SECONDS, processes or Processes())
     for now, one in reads:
         made.update([one], now)
@@ -59,7 +59,7 @@ def test_guest_that_was_never_seen_is_not_booting():
     assert history().is_booting(record(), NOW) is False
 
 
-def test_new_boot_knows_nothing_of_the_one_before():
+def test_new_boot_forgets_the_previous_one():
     again = record(fields=recorded.NO_DRIVER, boot=2)
     assert history((NOW, record()), (NOW + 60, again)).last_report(again) is None
 
@@ -112,11 +112,11 @@ def test_second_read_of_a_cycle_counts():
     assert known.last_report(record()) == recorded.LAST_UPDATE
 
 
-def test_processes_are_looked_at_once_for_all_new_domains():
+def test_processes_are_searched_once_for_all_new_domains():
     processes = Processes()
     known = History(BOOT_SECONDS, processes)
     both = [record("a"), record("b")]
     known.update(both, NOW)
     known.update([*both, record("c")], NOW)
     known.update([*both, record("c")], NOW)
-    assert processes.looks == [["a", "b"], ["c"]]
+    assert processes.searches == [["a", "b"], ["c"]]

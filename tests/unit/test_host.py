@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the host answers, over stand-ins for its connections."""
+"""The host's answers, with stand-ins for its connections."""
 
 import threading
 
@@ -70,7 +70,7 @@ def test_monitor_of_an_unknown_domain_is_left_out(opens):
     assert host().monitors([RECORD], TIMEOUT) == {}
 
 
-def test_silent_libvirtd_takes_no_place_of_the_guests_calls(monkeypatch, release):
+def test_silent_libvirtd_does_not_use_up_the_guests_calls(monkeypatch, release):
     monkeypatch.setattr(libvirt, "openReadOnly", lambda uri: release.wait(60) and FakeConnection())
     one = host()
     for _ in range(6):
@@ -79,7 +79,7 @@ def test_silent_libvirtd_takes_no_place_of_the_guests_calls(monkeypatch, release
     assert (one.stuck_calls, one.has_spare_place) == (0, True)
 
 
-def test_domain_that_may_not_be_read_is_its_own_trouble_alone(opens):
+def test_domain_that_may_not_be_read_is_a_domain_error(opens):
     denied = libvirt_error(libvirt.VIR_ERR_ACCESS_DENIED)
     opens(FakeConnection(FakeDomain(error=denied)))
     with pytest.raises(DomainError):
@@ -91,13 +91,13 @@ def test_live_xml_is_given_as_it_is(opens):
     assert host().live_xml(RECORD, TIMEOUT) == "<domain/>"
 
 
-def test_closing_that_gets_stuck_is_not_waited_for(opens, release):
+def test_stuck_close_is_not_waited_for(opens, release):
     opens(FakeConnection(close=release))
     with host().writer(SOON):
         pass
 
 
-def test_connection_that_may_not_be_closed_any_more_is_not_closed_by_python(opens):
+def test_abandoned_connection_is_not_closed_by_python(opens):
     connection = FakeConnection()
     opens(connection)
     one = host()

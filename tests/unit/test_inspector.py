@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Ceilometer's own pollsters are told, over a stand-in for the node."""
+"""The answers to Ceilometer's own pollsters, with a stand-in for the node."""
 
 from types import SimpleNamespace
 

@@ -27,7 +27,7 @@ def sources(*pairs):
          {60: ["cpu", "disk.device.usage"]}),
         ([(60, ["memory_usage"]), (300, ["cpu"])], {}),
         ([(60, ["memory_usage"]), (300, ["cpu"]), (300, ["memory_util"])], {300: ["cpu"]}),
-        # These do not ask libvirt.
+        # These pollsters do not ask libvirt.
         ([(60, ["memory_usage", "disk.root.size", "volume.size"])], {}),
         ([(60, ["cpu"])], {}),
     ],
@@ -43,10 +43,10 @@ def test_wildcard_shares_the_interval_with_all_of_them():
 
 def test_description_names_pollsters_interval_and_remedy():
     text = describe({60: ["cpu"]})
-    assert "cpu each 60 s" in text
+    assert "cpu every 60 s" in text
     assert "serve_stock_meters" in text
 
 
-def test_shipped_file_is_safe():
+def test_shipped_polling_yaml_isolates_the_plugin():
     shipped = [PollingSource(one) for one in yaml.safe_load(SHIPPED.read_text())["sources"]]
     assert at_the_same_interval(shipped) == {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readings of records, with what is remembered of their domains."""
+"""Readings of records, which depend on what is remembered of their domains."""
 
 import pytest
 
@@ -19,7 +19,7 @@ UNREAD = [Outcome.BUSY, Outcome.NOT_RESPONDING, Outcome.NOT_ASKED]
 
 
 class Node:
-    """A judge, the clock and the periods that it judges by. host: has the domains' XML."""
+    """A judge, its clock and its periods. host: has the domains' XML."""
 
     def __init__(self, *balloons, boot_seconds=0, **starts):
         self.now = NOW
@@ -29,7 +29,7 @@ class Node:
         self.judge = Judge(self.periods, history, lambda: self.now)
 
     def reading(self, one):
-        """The reading of the only running domain."""
+        """Return the reading of the only running domain."""
         self.judge.update([one])
         return self.judge.reading(one)
 
@@ -60,7 +60,7 @@ def test_guest_that_has_just_booted_is_booting():
     assert node.reading(record("a", recorded.NO_DRIVER)).reason is Reason.BOOTING
 
 
-def test_guest_that_has_reported_is_not_told_to_load_a_driver_after_its_reboot():
+def test_rebooted_guest_that_reported_before_is_not_driverless():
     node = Node()
     node.reading(record("a"))
     node.now += 300

@@ -23,7 +23,7 @@ class FakeConnection:
 
 @pytest.fixture
 def loops(monkeypatch):
-    """How often the event loop was asked for."""
+    """Return how often the event loop was started."""
     begun = []
     monkeypatch.setattr(EventLoop, "start", lambda loop: begun.append(1))
     return begun
@@ -63,17 +63,17 @@ def test_local_connection_needs_neither(monkeypatch, loops, uri):
     assert (opened.keepalive, loops) == (None, [])
 
 
-def test_other_end_without_keepalive_is_connected_all_the_same(monkeypatch, loops):
+def test_remote_without_keepalive_is_connected(monkeypatch, loops):
     opened = FakeConnection(libvirt.libvirtError("not supported"))
     monkeypatch.setattr(libvirt, "openReadOnly", lambda uri: opened)
     assert open_connection("esx://node/", writable=False) is opened
 
 
-def test_event_loop_is_registered_once_for_two_threads_and_before_either_goes_on(monkeypatch):
+def test_two_threads_register_the_event_loop_once_and_wait_for_it(monkeypatch):
     registered, both = [], threading.Barrier(2)
 
     def register():
-        # Waits for the other thread, which must not come.
+        # Wait for the other thread, which must not connect yet.
         with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(0.1)
         registered.append(1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of reads that are late: they are taken, left, and never left open."""
+"""What happens to late reads: they are kept or left, and never stay open."""
 
 import math
 
@@ -42,7 +42,7 @@ class Late:
         return found.outcome
 
 
-def test_late_read_is_waited_for_until_its_qemu_counts_as_hung():
+def test_wait_for_a_late_read_ends_when_its_qemu_counts_as_hung():
     late = Late()
     begun = late.clock()
     assert late.late_reads.wait() is False

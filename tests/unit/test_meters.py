@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The meter table, on readings of real guests."""
+"""The table of meters, with readings of real guests."""
 
 import pytest
 
@@ -96,14 +96,14 @@ def test_statistic_that_a_later_libvirt_passes_on_is_a_meter(meter):
     assert meter.volume(RUNNING) is None
 
 
-def test_every_meter_says_its_unit_and_source():
+def test_every_meter_has_a_unit_and_a_source():
     units = {MIB, "%", "fault", "page", "s", "state", "kill", "stall"}
     assert {meter.unit for meter in METERS.values()} == units
     assert all(meter.source for meter in METERS.values())
 
 
-#: Reports from the field: bulk fields, the age of the statistics in seconds, and of the
-#: meters that matter the right volumes (MiB, s), None where a sample would be wrong.
+#: Reports from the field: bulk fields, the age of the statistics in seconds, and the correct
+#: volumes (MiB, s) of the meters that matter. None means that a sample would be wrong.
 FIELD = {
     "libvirt could not parse /proc/PID/stat": (
         {"current": 4194304, "maximum": 4194304, "available": 4018740, "unused": 3838232,
@@ -163,14 +163,14 @@ FIELD = {
 
 
 @pytest.mark.parametrize(("fields", "age", "right"), FIELD.values(), ids=FIELD)
-def test_reports_from_the_field_give_what_is_right(fields, age, right):
+def test_field_reports_give_the_right_volumes(fields, age, right):
     stats = stats_of_bulk({f"balloon.{name}": value for name, value in fields.items()})
     stats["last_update"] = recorded.LAST_UPDATE
     found = volumes(judge(stats, recorded.LAST_UPDATE + age, 10))
     assert {name: found.get(name) for name in right} == pytest.approx(right, abs=0.01)
 
 
-def test_crashed_guest_has_a_number_of_its_own():
+def test_crashed_guest_has_its_own_state():
     crashed = Circumstances(state=run_state(6, 1))
     reading = judge(stats_of_bulk(recorded.RUNNING), recorded.LAST_UPDATE + 500, 10, crashed)
     assert METERS["memory_stats_state"].volume(reading) == STATES[Reason.CRASHED]

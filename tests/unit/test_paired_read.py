@@ -54,7 +54,7 @@ def test_many_domains_are_two_calls_at_once():
     assert sorted(map(len, connection.asked)) == [MOST_IN_CALL, MOST_IN_CALL]
 
 
-def test_parts_are_what_each_call_asks_for():
+def test_parts_are_the_domains_of_each_call():
     assert paired_read.parts(list(range(MOST_IN_CALL + 1))) == [[*range(9)], [*range(9, 17)]]
 
 

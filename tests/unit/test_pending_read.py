@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads under way, over stand-ins for their connections."""
+"""Reads that have not ended, with stand-ins for their connections."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_error_of_a_read_is_its_domains_own(opens):
         read.result()
 
 
-def test_connection_lost_by_a_read_is_no_domains_trouble(opens):
+def test_connection_lost_by_a_read_is_no_domain_error(opens):
     opens(FakeConnection(FakeDomain(), read=LOST))
     read = host().start_read([RECORD], BALLOON, TIMEOUT)
     read.wait(TIMEOUT)
@@ -101,7 +101,7 @@ def test_parked_read_that_has_returned_is_closed(opens, release):
     assert stuck.closed is True
 
 
-def test_no_more_reads_are_begun_than_may_get_stuck(opens, release):
+def test_reads_are_limited_to_the_calls_that_may_get_stuck(opens, release):
     opens(FakeConnection(FakeDomain(), read=release))
     one = host(most_stuck=1)
     one.start_read([RECORD], BALLOON, TIMEOUT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which domains get their statistics period set, and how often that is tried."""
+"""Which domains get their statistics period set, and how often this is tried."""
 
 import contextlib
 import logging
@@ -28,7 +28,7 @@ XML = "<domain>{}<devices>{}</devices></domain>"
 
 
 class FakeHost:
-    """Live XML by uuid, and what was asked. costs: seconds that each kind of call takes."""
+    """Live XML by UUID, and the calls made. costs: seconds of each kind of call."""
 
     has_spare_place = True
 
@@ -120,7 +120,7 @@ def test_at_zero_or_below_no_domain_is_changed(option):
     assert host.asked == ["a"]
 
 
-def test_healthy_domain_is_looked_at_once_a_boot():
+def test_xml_of_a_healthy_domain_is_read_once_a_boot():
     host = FakeHost(("a", balloon(PERIOD)))
     periods = keeper(host)
     for _ in range(3):
@@ -128,7 +128,7 @@ def test_healthy_domain_is_looked_at_once_a_boot():
     assert host.asked == ["a"]
 
 
-def test_domain_is_looked_at_again_after_a_boot():
+def test_xml_is_read_again_after_a_boot():
     host = FakeHost(("a", balloon(PERIOD)))
     periods = keeper(host)
     ensure(periods, record("a", boot=1))
@@ -136,7 +136,7 @@ def test_domain_is_looked_at_again_after_a_boot():
     assert host.asked == ["a", "a"]
 
 
-def test_suspect_is_looked_at_again():
+def test_xml_of_a_suspect_is_read_again():
     host = FakeHost(("a", balloon(PERIOD)), ("b", balloon(PERIOD)))
     periods = keeper(host)
     ensure(periods, record("a"), record("b"))
@@ -207,13 +207,13 @@ def test_write_access_granted_later_is_used():
     assert ensure(periods, record("a")) == {"a"}
 
 
-def test_domain_that_is_refused_alone_keeps_no_other_from_being_set():
+def test_refusal_for_one_domain_does_not_block_others():
     host = FakeHost(("a", balloon()), ("b", balloon()))
     host.failure["set", "a"] = WriteRefusedError("access denied")
     assert ensure(keeper(host), record("a"), record("b")) == {"b"}
 
 
-def test_domain_that_is_refused_alone_is_tried_again_after_a_while():
+def test_refused_domain_is_retried_later():
     host = FakeHost(("a", balloon()), ("b", balloon()))
     host.failure["set", "a"] = WriteRefusedError("access denied")
     periods = keeper(host)
@@ -234,14 +234,14 @@ def test_domain_that_is_refused_alone_is_tried_again_after_a_while():
         OverflowError("too large"),
     ],
 )
-def test_one_domains_trouble_is_not_anothers(step, error):
+def test_failure_of_one_domain_does_not_affect_others(step, error):
     host = FakeHost(("a", balloon()), ("b", balloon()))
     host.failure[step, "a"] = error
     assert ensure(keeper(host), record("a"), record("b")) == {"b"}
 
 
 @pytest.mark.parametrize("error", [DomainError("odd"), DeadlineError("no answer within 1 s")])
-def test_domain_in_trouble_is_left_alone_for_a_while(error):
+def test_failed_domain_is_retried_later(error):
     host = FakeHost(("a", balloon()))
     host.failure["xml"] = error
     periods = keeper(host)
@@ -254,7 +254,7 @@ def test_domain_in_trouble_is_left_alone_for_a_while(error):
     assert host.asked == ["a", "a"]
 
 
-def test_domain_whose_trouble_is_over_is_logged_anew_when_it_comes_back(caplog):
+def test_recurring_failure_of_a_domain_is_logged_again(caplog):
     host = FakeHost(("a", balloon(PERIOD)))
     periods = keeper(host)
     for failure in (DomainError("odd"), None, DomainError("odd")):
@@ -265,7 +265,7 @@ def test_domain_whose_trouble_is_over_is_logged_anew_when_it_comes_back(caplog):
 
 
 @pytest.mark.parametrize("error", [UnreachableError("gone"), TooManyStuckCallsError("4 calls")])
-def test_libvirt_that_gives_no_answer_is_no_domains_trouble(error, caplog):
+def test_missing_answer_is_no_domain_error(error, caplog):
     host = FakeHost(("a", balloon()), ("b", balloon()))
     host.failure["job"] = error
     ensure(keeper(host), record("a"), record("b"))
@@ -288,14 +288,14 @@ def test_ending_process_asks_no_further_domain():
     assert host.asked == ["a"]
 
 
-def test_domain_that_is_refused_alone_is_warned_of(caplog):
+def test_refused_domain_is_warned_of(caplog):
     host = FakeHost(("a", balloon()), ("b", balloon()))
     host.failure["set", "a"] = WriteRefusedError("access denied")
     ensure(keeper(host), record("a"), record("b"))
     assert caplog.messages == ["Statistics period of instance a cannot be set: access denied"]
 
 
-def test_host_that_refuses_several_domains_in_a_row_is_asked_for_no_further_one():
+def test_host_is_not_asked_again_after_several_refusals():
     names = "abcdef"
     host = FakeHost(*((name, balloon()) for name in names))
     host.failure["set"] = WriteRefusedError("access denied")
@@ -305,7 +305,7 @@ def test_host_that_refuses_several_domains_in_a_row_is_asked_for_no_further_one(
     assert tried == ["a", "b", "c"]
 
 
-def test_refused_write_access_keeps_no_xml_from_being_read():
+def test_xml_is_read_although_writing_is_refused():
     host = FakeHost(("a", balloon()), ("b", balloon()))
     host.failure["writer"] = WriteRefusedError("no")
     ensure(keeper(host), record("a"), record("b"))
@@ -333,7 +333,7 @@ def test_write_access_granted_later_is_logged(caplog):
         (60, {"xml": 0.6}, 5.0),
     ],
 )
-def test_many_guests_are_all_switched_on_in_turn(count, costs, seconds):
+def test_many_guests_are_all_enabled_in_turn(count, costs, seconds):
     names = [f"g{number:03d}" for number in range(count)]
     host = FakeHost(*((name, balloon()) for name in names), costs=costs)
     periods = keeper(host)
@@ -341,7 +341,7 @@ def test_many_guests_are_all_switched_on_in_turn(count, costs, seconds):
     cycles, done = 0, set()
     while len(done) < len(names):
         begun = host.clock()
-        # Guests that are off are suspects in each cycle.
+        # Guests without a period are suspects in each cycle.
         left = set(names) - done
         done |= ensure(periods, *map(record, names), suspects=left, seconds=seconds)
         assert host.clock() - begun <= seconds + sum(costs.values())
@@ -390,7 +390,7 @@ def test_domain_that_is_not_novas_is_left_alone_and_not_logged(caplog):
     assert (host.written, caplog.messages) == ([], [])
 
 
-def test_period_that_somebody_chose_is_left_alone_under_the_default():
+def test_chosen_period_is_kept_with_the_default_option():
     host = FakeHost(("a", balloon(60)), ("b", balloon()))
     ensure(keeper(host, chosen=False), record("a"), record("b"))
     assert host.written == [("b", PERIOD)]
@@ -429,7 +429,7 @@ def test_what_is_known_of_a_departed_domain_is_forgotten():
     assert periods.facts(record("a")) is None
 
 
-def test_departed_domain_is_nothing_above_debug(caplog):
+def test_departed_domain_logs_nothing_above_debug(caplog):
     caplog.set_level(logging.DEBUG)
     host = FakeHost(("a", balloon()))
     host.failure["xml"] = DomainGoneError("no domain")
@@ -437,7 +437,7 @@ def test_departed_domain_is_nothing_above_debug(caplog):
     assert [r.levelname for r in caplog.records] == ["DEBUG"]
 
 
-def test_what_was_set_before_libvirt_fell_silent_counts():
+def test_periods_set_before_libvirt_stops_answering_count():
     host = FakeHost(("a", balloon()), ("b", balloon()))
     host.failure["set", "b"] = DeadlineError("no answer within 5 s")
     assert ensure(keeper(host), record("a"), record("b")) == {"a"}

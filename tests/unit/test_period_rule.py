@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which period a domain should have."""
+"""Which statistics period a domain should have."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def facts(period, model="virtio", *, is_nova=True):
         (False, 10, False),
     ],
 )
-def test_default_switches_on_and_a_set_option_overrules(chosen, period, expected):
+def test_default_only_enables_and_a_set_option_overrides(chosen, period, expected):
     assert PeriodRule(10, chosen=chosen).changes(facts(period)) is expected
 
 
@@ -40,7 +40,7 @@ def test_period_above_libvirts_longest_is_too_long(period, expected):
     assert PeriodRule(period).is_too_long is expected
 
 
-def test_nothing_is_changed_without_leave():
+def test_nothing_is_changed_when_periods_may_not_be_set():
     assert PeriodRule(10, may_set=False).changes(facts(0)) is False
 
 

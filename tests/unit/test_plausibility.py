@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a driver does not fill, and what cannot be true: each kind, not one report of it."""
+"""Fields that a driver does not fill, and values that are impossible, by kind."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ GUEST = {
 
 
 def missing(**changed):
-    """What is taken away from a guest that sends that instead."""
+    """Return the fields that are removed from a guest that sends these instead."""
     stats = {**HOST, **GUEST, **changed}
     return set(stats) - set(HOST) - set(guest_stats(stats))
 
@@ -47,7 +47,7 @@ def test_amount_of_zero_is_missing(name):
 
 
 @pytest.mark.parametrize("name", ["unused", "disk_caches", "usable"])
-def test_zero_takes_nothing_else_away(name):
+def test_zero_amount_removes_no_other_field(name):
     assert missing(**{name: 0}) == {name}
 
 
@@ -67,7 +67,7 @@ def test_usable_of_zero_is_missing_if_there_is_nothing_to_compare_it_with(other)
 
 
 def test_usable_may_be_below_unused():
-    # Linux keeps some free memory for itself; seen from Linux 6.12 on.
+    # Linux reserves some free memory for the kernel; seen from Linux 6.12 on.
     assert missing(unused=2_300_000, usable=2_200_000) == set()
 
 
@@ -89,7 +89,8 @@ def test_amount_that_repeats_the_total_is_missing(name):
 
 
 def test_usable_that_repeats_unused_is_missing():
-    # Nanos sends its free memory as both. It leaves out the cache that it sends beside.
+    # Nanos sends its free memory in both fields. This excludes the page cache, which Nanos sends in
+    # its own field.
     assert missing(usable=GUEST["unused"]) == {"usable"}
 
 
@@ -98,7 +99,7 @@ def test_disk_caches_that_repeat_another_amount_are_missing(name):
     assert missing(disk_caches=GUEST[name]) == {"disk_caches"}
 
 
-def test_disk_caches_and_free_memory_may_be_all_there_is():
+def test_disk_caches_and_unused_may_fill_the_total():
     assert missing(disk_caches=3_000_000) == set()
 
 
@@ -120,7 +121,7 @@ def test_total_far_below_what_the_guest_has_is_missing(available):
     assert "available" in missing(available=available, unused=0, usable=0)
 
 
-def test_total_of_a_third_of_what_the_guest_has_can_be():
+def test_total_of_a_third_of_the_memory_is_possible():
     assert missing(available=1_300_000, actual=3_900_000, disk_caches=1) == set()
 
 
@@ -130,7 +131,7 @@ def test_total_that_shrinks_with_the_balloon_is_compared_with_what_that_leaves()
 
 
 @pytest.mark.parametrize("actual", [4 * GIB + 1, -1, 2**54])
-def test_total_is_not_compared_with_a_balloon_that_cannot_be(actual):
+def test_total_is_not_compared_with_an_impossible_balloon(actual):
     assert missing(actual=actual, available=65_536, disk_caches=1, unused=2, usable=3) == set()
 
 
@@ -142,7 +143,7 @@ def test_total_that_a_32_bit_service_cannot_count_is_missing():
 
 @pytest.mark.parametrize("name", [*COUNTERS, "hugetlb_pgfail", "oom_kill"])
 @pytest.mark.parametrize("value", [-1, ABSURD, 2**54 - 4])
-def test_count_that_cannot_be_is_missing_alone(name, value):
+def test_impossible_count_is_missing_alone(name, value):
     # A Windows service that cannot read a counter sends -1 times the page size.
     assert missing(**{name: value}) == {name}
 
@@ -157,16 +158,16 @@ def test_amounts_that_contradict_each_other_are_kept_for_the_verdict():
 
 @pytest.mark.parametrize("name", HOST)
 @pytest.mark.parametrize("value", [0, -1, ABSURD])
-def test_hosts_statistic_that_cannot_be_is_missing(name, value):
+def test_impossible_host_statistic_is_missing(name, value):
     assert name not in host_stats({**HOST, name: value}, balloon=True)
 
 
 @pytest.mark.parametrize("value", [1, ABSURD - 1])
-def test_hosts_statistic_that_can_be_is_kept(value):
+def test_possible_host_statistic_is_kept(value):
     assert host_stats({"rss": value}, balloon=True) == {"rss": value}
 
 
-def test_rss_above_the_guests_memory_can_be():
+def test_rss_above_the_guests_memory_is_possible():
     assert host_stats({**HOST, "rss": 5 * GIB}, balloon=True)["rss"] == 5 * GIB
 
 
@@ -179,11 +180,11 @@ def test_domain_without_a_balloon_device_has_no_actual():
 
 
 @pytest.mark.parametrize("value", [1, -1, 2**54])
-def test_any_number_of_the_guest_but_zero_is_one(value):
+def test_any_nonzero_guest_statistic_is_a_number(value):
     assert has_number({**HOST, "last_update": 7, "swap_in": 0, "unused": value})
 
 
-def test_zeros_and_what_the_host_knows_are_no_number_of_the_guest():
+def test_zeros_and_host_statistics_are_no_guest_number():
     assert not has_number({**HOST, "last_update": 7, "swap_in": 0, "unused": 0})
 
 
@@ -211,7 +212,7 @@ NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.integers(0, 10)
 
 
 @given(st.dictionaries(st.sampled_from(sorted({*HOST, *GUEST})), NUMBERS))
-def test_no_value_is_made_up_and_no_zero_left_that_is_not_a_count(stats):
+def test_result_has_only_sent_values_and_no_zero_amounts(stats):
     found = guest_stats(stats)
     assert found.items() <= stats.items()
     zeros = {name for name, value in found.items() if value == 0}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which line of polling.yaml to change, on Ceilometer's own sources."""
+"""Which line of polling.yaml to change, with Ceilometer's own sources."""
 
 import pytest
 from ceilometer.polling.manager import PollingSource
 
-from ceilometer_memballoon.polling_file import doubles
+from ceilometer_memballoon.polling_file import duplicate_remedies
 
 
 def source(*meters):
@@ -26,7 +26,7 @@ def source(*meters):
     ],
 )
 def test_remedy_is_the_line_that_selects_the_stock_pollster(meters, remedies):
-    assert doubles([source(*meters)], "memory.usage") == remedies
+    assert duplicate_remedies([source(*meters)], "memory.usage") == remedies
 
 
 def test_every_remedy_is_one_that_ceilometer_takes():

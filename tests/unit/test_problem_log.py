@@ -49,7 +49,7 @@ def test_recovery_can_be_silent(caplog):
     assert caplog.messages == ["broken"]
 
 
-def test_what_comes_back_after_recovery_is_logged_again(caplog):
+def test_recurring_problem_is_logged_again(caplog):
     changes = ProblemLog()
     changes.log("libvirt", logging.WARNING, "broken")
     changes.clear("libvirt")
@@ -57,7 +57,7 @@ def test_what_comes_back_after_recovery_is_logged_again(caplog):
     assert caplog.messages == ["broken", "broken"]
 
 
-def test_forgotten_things_are_logged_anew(caplog):
+def test_forgotten_subjects_are_logged_again(caplog):
     changes = ProblemLog()
     changes.log("kept", logging.WARNING, "broken")
     changes.log("dropped", logging.WARNING, "broken")
@@ -72,14 +72,14 @@ def test_control_characters_cannot_forge_a_line(caplog):
     assert caplog.messages == ["broken: a\\n2026 ERROR b\\x1b[2J\\u2028c"]
 
 
-def test_figures_that_change_are_not_logged_again_where_once_is_enough(caplog):
+def test_changed_arguments_are_not_logged_again_with_once(caplog):
     changes = ProblemLog()
     changes.log("libvirt", logging.WARNING, "%s stuck", 3, once=True)
     changes.log("libvirt", logging.WARNING, "%s stuck", 4, once=True)
     assert caplog.messages == ["3 stuck"]
 
 
-def test_what_was_to_be_logged_once_is_logged_again_after_recovery(caplog):
+def test_once_message_is_logged_again_after_recovery(caplog):
     changes = ProblemLog()
     changes.log("libvirt", logging.WARNING, "stuck", once=True)
     changes.clear("libvirt")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What /proc says of QEMU processes, over stand-ins for psutil's."""
+"""What /proc shows of QEMU processes, with stand-ins for psutil's."""
 
 import threading
 
@@ -13,7 +13,7 @@ A, B = "aaaaaaaa-0000-4000-8000-000000000000", "bbbbbbbb-0000-4000-8000-00000000
 
 
 class Process:
-    """statuses: what status() gives in turn, the last one again and again."""
+    """A process. statuses: what status() returns in turn; the last one repeats."""
 
     def __init__(self, *command, statuses=(psutil.STATUS_SLEEPING,), created=100.0):
         self.command = list(command)
@@ -45,9 +45,9 @@ def qemu(uuid, *statuses, **kind):
 
 
 class Table(list):
-    """The processes; looks: how often they were gone through."""
+    """The processes. searches: how often they were searched."""
 
-    looks = 0
+    searches = 0
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def table(monkeypatch):
     table = Table()
 
     def iterate():
-        table.looks += 1
+        table.searches += 1
         return iter(table)
 
     monkeypatch.setattr(psutil, "process_iter", iterate)
@@ -77,24 +77,24 @@ def processes():
         (psutil.STATUS_RUNNING, psutil.STATUS_RUNNING, set()),
     ],
 )
-def test_qemu_is_halted_if_it_is_so_in_two_looks(table, first, second, expected):
+def test_qemu_is_halted_if_two_checks_say_so(table, first, second, expected):
     table.append(qemu(A, first, second))
     assert processes().halted([A]) == expected
 
 
-def test_two_looks_are_a_moment_apart(table):
+def test_two_checks_are_a_moment_apart(table):
     table.append(qemu(A, psutil.STATUS_STOPPED))
     paused = []
     QemuProcesses(pause=paused.append).halted([A])
-    assert paused == [qemu_process.SECOND_LOOK]
+    assert paused == [qemu_process.SECOND_CHECK]
 
 
-def test_nobody_waits_when_no_qemu_is_halted(table):
+def test_check_does_not_wait_when_no_qemu_is_halted(table):
     table.append(qemu(A, psutil.STATUS_SLEEPING))
     assert QemuProcesses(pause=lambda seconds: pytest.fail("waited")).halted([A]) == set()
 
 
-def test_only_wanted_domains_are_looked_at(table):
+def test_only_wanted_domains_are_checked(table):
     table += [qemu(A, psutil.STATUS_STOPPED), qemu(B, psutil.STATUS_STOPPED)]
     assert processes().halted([B]) == {B}
 
@@ -111,14 +111,14 @@ def test_process_without_a_uuid_is_no_domains(table, command):
 
 
 @pytest.mark.parametrize("error", [psutil.NoSuchProcess(1), psutil.AccessDenied(1)])
-def test_process_that_cannot_be_looked_at_hides_no_other(table, error):
+def test_unreadable_process_hides_no_other(table, error):
     hidden = Process()
     hidden.command = error
     table += [hidden, qemu(A, psutil.STATUS_STOPPED)]
     assert processes().halted([A]) == {A}
 
 
-def test_process_that_ends_between_two_looks_is_not_halted(table):
+def test_process_that_ends_between_two_checks_is_not_halted(table):
     table.append(qemu(A, psutil.STATUS_STOPPED, psutil.NoSuchProcess(1)))
     assert processes().halted([A]) == set()
 
@@ -128,7 +128,7 @@ def test_known_processes_are_not_searched_again(table):
     known = processes()
     known.halted([A])
     known.halted([A])
-    assert table.looks == 1
+    assert table.searches == 1
 
 
 def test_restarted_qemu_is_found_again(table):
@@ -145,24 +145,24 @@ def test_start_of_each_qemu_is_known(table):
     assert processes().started([A, B]) == {A: 1.0, B: 2.0}
 
 
-def test_all_starts_are_found_in_one_look(table):
+def test_all_starts_are_found_in_one_search(table):
     table += [qemu(A), qemu(B)]
     processes().started([A, B, "c"])
-    assert table.looks == 1
+    assert table.searches == 1
 
 
 def test_qemu_that_is_not_shown_has_no_start(table):
     assert processes().started([A]) == {}
 
 
-def test_qemu_that_ends_while_it_is_looked_at_has_no_start(table):
+def test_qemu_that_ends_while_it_is_checked_has_no_start(table):
     table.append(qemu(A, created=psutil.NoSuchProcess(1)))
     assert processes().started([A]) == {}
 
 
-def test_look_that_gets_stuck_is_not_waited_for_and_not_repeated(table, monkeypatch):
+def test_stuck_check_is_neither_awaited_nor_repeated(table, monkeypatch):
     release, begun = threading.Event(), []
-    monkeypatch.setattr(qemu_process, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(qemu_process, "PROC_SECONDS", 0.02)
     stuck = Process()
     stuck.cmdline = lambda: begun.append(1) or release.wait(60) or []
     table.append(stuck)

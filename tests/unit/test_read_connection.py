@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the host's read-only connection is opened, lost and opened again, over stand-ins."""
+"""How the host's read-only connection is opened, lost and reopened, with stand-ins."""
 
 import libvirt
 import pytest
@@ -32,7 +32,7 @@ def test_nothing_is_connected_before_it_is_asked(opens):
 
 
 @pytest.mark.parametrize("found", ["before", "while asked"])
-def test_connection_lost_between_two_cycles_costs_none(opens, found):
+def test_connection_lost_between_two_cycles_costs_no_cycle(opens, found):
     first = FakeConnection()
     opens(first, FakeConnection(FakeDomain()))
     one = host()
@@ -42,7 +42,7 @@ def test_connection_lost_between_two_cycles_costs_none(opens, found):
     assert [record.uuid for record in one.list_domains(TIMEOUT)] == ["a"]
 
 
-def test_libvirtd_that_drops_each_connection_is_not_tried_for_ever(opens):
+def test_libvirtd_that_drops_each_connection_is_not_retried_forever(opens):
     first, second, third = (FakeConnection() for _ in range(3))
     left = opens(first, second, third)
     one = host()
@@ -53,7 +53,7 @@ def test_libvirtd_that_drops_each_connection_is_not_tried_for_ever(opens):
     assert left == [third]
 
 
-def test_new_connection_that_fails_is_not_tried_for_ever(opens):
+def test_new_connection_that_fails_is_not_retried_forever(opens):
     left = opens(FakeConnection(list=LOST), FakeConnection())
     with pytest.raises(UnreachableError):
         host().list_domains(TIMEOUT)
@@ -61,7 +61,7 @@ def test_new_connection_that_fails_is_not_tried_for_ever(opens):
 
 
 @pytest.mark.parametrize("code", [libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_ACCESS_DENIED])
-def test_error_of_a_list_is_no_answer_in_one_line(opens, code):
+def test_error_of_a_list_raises_no_answer_in_one_line(opens, code):
     opens(FakeConnection(list=libvirt_error(code)))
     with pytest.raises(NoAnswerError, match=r"^failed[^\n]*$"):
         host().list_domains(TIMEOUT)
@@ -97,7 +97,7 @@ def test_connecting_and_asking_end_within_one_deadline(monkeypatch, release):
     assert asking <= connecting - SOON
 
 
-def test_question_to_libvirtd_that_gets_stuck_closes_its_connection_when_it_returns(opens, release):
+def test_stuck_call_closes_its_connection_when_it_returns(opens, release):
     stuck = FakeConnection(list=release)
     opens(stuck, FakeConnection())
     one = host()
@@ -137,7 +137,7 @@ def test_lost_connection_is_closed_before_another_is_opened(opens):
     assert lost.closed is True
 
 
-def test_connection_that_cannot_tell_whether_it_lives_does_not(opens, monkeypatch):
+def test_connection_of_unknown_state_counts_as_dead(opens, monkeypatch):
     connection = FakeConnection()
     opens(connection)
     one = host()
@@ -150,7 +150,7 @@ def test_connection_that_cannot_tell_whether_it_lives_does_not(opens, monkeypatc
     assert one.is_connected is False
 
 
-def test_connection_whose_call_was_interrupted_is_not_waited_for_again(opens, monkeypatch):
+def test_connection_of_an_interrupted_call_is_not_waited_for(opens, monkeypatch):
     connection = FakeConnection()
     opens(connection)
     one = host()

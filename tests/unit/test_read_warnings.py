@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is logged about guests that a cycle left out."""
+"""The log lines about guests that a cycle left out."""
 
 import logging
 
@@ -55,7 +55,7 @@ def test_host_that_is_fast_again_is_logged(caplog):
     assert caplog.messages[-1] == "libvirt is fast enough again."
 
 
-def test_cycle_that_libvirtd_cut_short_says_so(caplog):
+def test_cycle_cut_short_by_libvirtd_is_logged(caplog):
     node = Node(*guests(3))
     die_at_read(node, 2)
     node.cycle()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole cycles over a simulated host: who is read, who is not, why, and how long it takes."""
+"""Whole cycles on a simulated host: who is read, who is not, why, and how long it takes."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_later_cycles_with_one_hung_guest_take_no_longer_than_usual():
     assert node.took < 0.1
 
 
-def test_hung_guest_is_asked_no_second_time():
+def test_hung_guest_is_not_asked_again():
     node = Node(*guests(20), visible=False)
     node.hang(node.guests[7])
     for _ in range(5):
@@ -67,7 +67,7 @@ def test_recovered_guest_is_read_while_its_read_is_stuck_at_the_next_guest(visib
     first, second, third = node.guests
     node.hang(first)
     node.cycle()
-    # The read of all three still waits for the first one.
+    # The read of all three guests still waits for the first one.
     node.hang(second)
     node.cycle()
     node.recover(first)
@@ -122,7 +122,7 @@ def test_outage_leaves_one_place_free_where_proc_does_not_show_qemu(count, hung)
     assert sum(not read.returned for read in node.host.reads) == 3
 
 
-def test_guests_read_before_the_outage_was_noticed_go_on_being_reported_without_proc():
+def test_guests_read_before_an_outage_are_still_reported_without_proc():
     node = Node(*guests(26), visible=False)
     node.hang(*node.guests[8:])
     first = node.read()
@@ -220,14 +220,14 @@ def test_guests_of_a_slow_host_take_turns_beside_a_hung_one():
     assert set().union(*seen) == uuids(node.guests[1:])
 
 
-def test_slow_guest_is_not_taken_for_a_hung_one():
+def test_slow_guest_does_not_count_as_hung():
     node = Node(*guests(12, seconds=0.4), timeout=2.0)
     outcomes = [outcome for _ in range(8) for outcome in node.cycle().values()]
     assert Outcome.NOT_RESPONDING not in outcomes
 
 
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 3.5])
-def test_host_that_stands_still_for_a_while_costs_no_guest_its_sample(seconds):
+def test_paused_host_costs_no_guest_its_sample(seconds):
     node = Node(*guests(40), visible=False)
     node.cycle()
     node.hang(*node.guests, until=node.clock() + seconds)
@@ -255,7 +255,7 @@ def test_slow_libvirtd_makes_no_cycle_longer(monkeypatch):
         assert node.took <= TIMEOUT
 
 
-def test_dead_libvirtd_is_no_answer():
+def test_dead_libvirtd_raises_no_answer():
     node = Node(*guests(3))
     node.host.broken = UnreachableError("gone")
     with pytest.raises(UnreachableError):
@@ -315,7 +315,7 @@ def test_second_read_leaves_out_a_guest_that_has_ended():
     assert {record.uuid for record in again} == {"g000", "g002"}
 
 
-def test_hour_long_hangs_teach_nothing_about_the_hosts_pace():
+def test_long_hangs_do_not_change_the_pace():
     node = Node(*guests(3), visible=False)
     node.cycle()
     for _ in range(8):

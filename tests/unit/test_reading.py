@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judging: raw statistics and a clock to a reading, or the reason why not."""
+"""Judging raw statistics at a time: a reading, or the reason why there is none."""
 
 import libvirt
 import pytest
@@ -30,11 +30,11 @@ PERIOD = 10
 NOW = recorded.LAST_UPDATE + 5
 RUNNING = stats_of_bulk(recorded.RUNNING)
 PAUSED = Circumstances(state=RunState.PAUSED)
-#: What the host knows of it.
+#: The statistics that the host has of the guest.
 HOST = {"actual": 98304, "maximum": 98304, "rss": 183192}
 
 
-#: What the guest says of itself.
+#: The statistics that the guest sends.
 GUEST = sorted(set(RUNNING) - {*HOST, "last_update"})
 
 
@@ -73,7 +73,7 @@ def test_bulk_record_without_balloon_fields_gives_no_stats():
     assert stats_of_bulk({"state.state": 1}) == {}
 
 
-def test_running_guest_is_trusted_in_all_it_says():
+def test_running_guest_keeps_all_its_statistics():
     guest = without("last_update", *HOST)
     assert judge(RUNNING, NOW, PERIOD) == Reading(HOST, guest, None, 5)
 
@@ -97,7 +97,7 @@ def test_guest_without_driver_keeps_what_the_host_knows():
     assert reading == Reading(expected, {}, Reason.NO_GUEST_DRIVER, None)
 
 
-def test_domain_without_balloon_is_named_so():
+def test_domain_without_balloon_has_that_reason():
     reading = judge(stats_of_bulk(recorded.NO_DEVICE), NOW, PERIOD, Circumstances(balloon=False))
     assert reading.reason is Reason.NO_BALLOON_DEVICE
 
@@ -160,7 +160,7 @@ def test_statistics_at_the_edge_of_the_plausible_are_used(changed):
 
 
 @pytest.mark.parametrize("missing", [("available",), ("usable", "unused")])
-def test_driver_that_answers_without_saying_how_much_is_implausible(missing):
+def test_driver_that_sends_no_amount_is_implausible(missing):
     assert judge(without(*missing), NOW, PERIOD).reason is Reason.IMPLAUSIBLE
 
 
@@ -175,7 +175,7 @@ def test_driver_that_answers_without_saying_how_much_is_implausible(missing):
 )
 @pytest.mark.parametrize("age", [3, 100, 3600])
 def test_guest_that_answers_without_a_number_has_never_reported(silent, age):
-    # Windows with the driver, but without the balloon service.
+    # Windows with the driver and without the balloon service.
     stats = {**HOST, **silent, "last_update": recorded.LAST_UPDATE}
     reading = judge(stats, recorded.LAST_UPDATE + age, PERIOD)
     assert reading == Reading(HOST, {}, Reason.NO_GUEST_DRIVER, None)
@@ -202,7 +202,7 @@ def test_guest_whose_numbers_are_gone_is_stale_since_its_last_report(stats):
     assert judge(stats, NOW, PERIOD, seen) == Reading(HOST, {}, Reason.STALE, 50)
 
 
-def test_report_of_now_counts_before_one_that_was_seen():
+def test_current_report_takes_precedence_over_an_earlier_one():
     assert judge(RUNNING, NOW, PERIOD, Circumstances(last_report=NOW - 50)).age == 5
 
 
@@ -228,7 +228,7 @@ def test_statistics_without_a_maximum_cannot_be_bounded():
     assert judge(without("maximum"), NOW, PERIOD).reason is Reason.IMPLAUSIBLE
 
 
-def test_reason_alone_is_a_reading_without_anything():
+def test_reading_with_only_a_reason_is_empty():
     assert no_reading(Reason.GONE) == Reading({}, {}, Reason.GONE, None)
 
 
@@ -252,7 +252,7 @@ def test_statistics_without_a_time_are_not_fresh_in_1970_either(never):
     ("state", "reason"),
     [(RunState.CRASHED, Reason.CRASHED), (RunState.IO_ERROR, Reason.IO_ERROR)],
 )
-def test_guest_that_failed_says_so_however_fresh_its_statistics_are(state, reason, age, balloon):
+def test_failed_guest_has_its_reason_despite_fresh_statistics(state, reason, age, balloon):
     failed = Circumstances(state=state, balloon=balloon)
     reading = judge(RUNNING, recorded.LAST_UPDATE + age, PERIOD, failed)
     assert (reading.reason, reading.guest, reading.age) == (reason, {}, age)
@@ -291,7 +291,7 @@ def test_libvirts_states_and_reasons_say_whether_a_guest_runs(state, reason, exp
 
 
 def test_balloon_of_a_guest_whose_total_does_not_shrink_is_not_used_by_it():
-    # Windows, and Linux with autodeflate.
+    # The total is fixed in Windows, and in Linux with autodeflate.
     stats = {"available": 16770000, "actual": 8388608, "usable": 6200000, "unused": 6000000}
     assert (total(stats), usage(stats)) == (8388608, 8388608 - 6200000)
     assert util(stats) == 100 * (8388608 - 6200000) / 8388608
@@ -302,12 +302,12 @@ def test_balloon_is_not_used_by_a_guest_without_usable_either():
 
 
 def test_total_that_shrinks_with_the_balloon_is_the_guests_own():
-    # Linux without autodeflate.
+    # The total shrinks in Linux without autodeflate.
     stats = {"available": 8100000, "actual": 8388608, "usable": 6200000}
     assert (total(stats), usage(stats)) == (8100000, 1900000)
 
 
-def test_numbers_from_before_the_balloon_grew_are_taken_as_they_were():
+def test_numbers_from_before_the_balloon_grew_are_used_unchanged():
     stats = {"available": 16770000, "actual": 8388608, "usable": 8388609}
     assert (total(stats), usage(stats)) == (16770000, 16770000 - 8388609)
 
@@ -348,7 +348,7 @@ def test_domain_without_a_balloon_device_has_no_balloon():
     assert reading.host == {"maximum": 98304, "rss": 183192}
 
 
-def test_every_verdict_has_its_number_for_ever():
+def test_numbers_of_verdicts_never_change():
     assert {reason and reason.value: number for reason, number in STATES.items()} == {
         None: 0,
         "no balloon device": 1,
@@ -372,7 +372,7 @@ def test_balloon_of_an_unknown_maximum_is_dropped():
     assert judge({"actual": 1}, NOW, PERIOD).host == {}
 
 
-def test_least_absurd_value_is_dropped():
+def test_smallest_absurd_value_is_dropped():
     assert judge({"rss": ABSURD}, NOW, PERIOD).host == {}
 
 

@@ -14,7 +14,7 @@ README = (TREE / "README.rst").read_text()
 LINKS = re.findall(r"<([\w./-]+\.rst)>`_|^\.\. image:: (\S+)$", README, re.MULTILINE)
 
 
-def test_it_has_at_most_120_lines():
+def test_readme_has_at_most_120_lines():
     assert len(README.splitlines()) <= 120
 
 
@@ -23,7 +23,7 @@ def test_every_link_into_the_tree_resolves(path):
     assert (TREE / path).exists()
 
 
-def test_its_source_of_polling_yaml_names_our_pollsters_alone():
+def test_polling_source_in_the_readme_names_only_our_pollsters():
     (block,) = re.findall(r"^       - name: guest_memory\n(?:^ {7,}.*\n)+", README, re.MULTILINE)
     (source,) = yaml.safe_load(block)
     assert set(source["meters"]) <= set(METERS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which reasons are logged, when and at which level."""
+"""Which reasons are logged, when, and at which level."""
 
 import logging
 
@@ -10,7 +10,7 @@ from ceilometer_memballoon.reasons import Reason
 
 
 def log(caplog, *reasons):
-    """Update a log with these reasons of one instance, one cycle each."""
+    """Update a log with these reasons of one instance, one per cycle."""
     caplog.set_level(logging.DEBUG)
     reason_log = ReasonLog()
     for reason in reasons:
@@ -52,7 +52,7 @@ def test_healthy_guest_is_not_mentioned(caplog):
     assert caplog.messages == []
 
 
-def test_instance_that_left_and_came_back_is_logged_anew(caplog):
+def test_returned_instance_is_logged_again(caplog):
     caplog.set_level(logging.DEBUG)
     reason_log = ReasonLog()
     for reasons in ({"a": Reason.BUSY}, {}, {"a": Reason.BUSY}):

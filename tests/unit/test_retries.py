@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which domains are asked, in which order, and how long one in trouble is left alone."""
+"""Which domains are asked, in which order, and when a failed one is asked again."""
 
 import pytest
 
@@ -21,18 +21,18 @@ from tests.unit.fake_reader import record, unread
 
 
 class Domains:
-    """Retries and their clock. fail() is one domain's trouble."""
+    """Retries and their clock. fail() reports the failure of one domain."""
 
     def __init__(self):
         self.clock = Clock()
         self.retries = Retries(ProblemLog(), self.clock)
 
     def fail(self, one, error, refusals=None):
-        with self.retries.trouble_with(one, "Instance %s: %s", refusals):
+        with self.retries.handle_failures(one, "Instance %s: %s", refusals):
             raise error
 
     def asked(self, one):
-        with self.retries.trouble_with(one, "Instance %s: %s"):
+        with self.retries.handle_failures(one, "Instance %s: %s"):
             self.clock.sleep(1)
 
 
@@ -45,7 +45,7 @@ class Domains:
         (WriteRefusedError("access denied"), REFUSAL_SECONDS),
     ],
 )
-def test_domain_in_trouble_is_due_again_after_a_while(error, seconds):
+def test_failed_domain_is_due_again_later(error, seconds):
     domains = Domains()
     domains.fail(record("a"), error)
     domains.clock.sleep(seconds - 1)
@@ -54,7 +54,7 @@ def test_domain_in_trouble_is_due_again_after_a_while(error, seconds):
     assert domains.retries.is_due(record("a")) is True
 
 
-def test_domain_in_trouble_keeps_no_other_waiting():
+def test_failed_domain_delays_no_other():
     domains = Domains()
     domains.fail(record("a"), DomainError("odd"))
     assert domains.retries.is_due(record("b")) is True
@@ -63,7 +63,7 @@ def test_domain_in_trouble_keeps_no_other_waiting():
 @pytest.mark.parametrize(
     "error", [StoppedError("ending"), UnreachableError("gone"), TooManyStuckCallsError("4 calls")]
 )
-def test_error_of_the_whole_host_is_raised_and_no_domains_trouble(error):
+def test_error_of_the_whole_host_is_raised_and_is_no_domain_error(error):
     domains = Domains()
     with pytest.raises(type(error)):
         domains.fail(record("a"), error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noticing the agent's SIGTERM, in separate processes."""
+"""Handling the agent's SIGTERM, in separate processes."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import sys
 BEGIN = """
 import os, signal, sys, threading
 from ceilometer_memballoon import shutdown
-told = threading.Event()
+signalled = threading.Event()
 """
 
 
@@ -18,10 +18,10 @@ def run(script):
     )  # fmt: skip
 
 
-def test_callback_comes_beside_the_handler_that_was_there():
+def test_callback_runs_beside_the_existing_handler():
     done = run("""
-signal.signal(signal.SIGTERM, lambda number, frame: print("handled", told.wait(30)))
-shutdown.on_sigterm(told.set)
+signal.signal(signal.SIGTERM, lambda number, frame: print("handled", signalled.wait(30)))
+shutdown.on_sigterm(signalled.set)
 os.kill(os.getpid(), signal.SIGTERM)
 """)
     assert (done.returncode, done.stdout) == (0, "handled True\n")
@@ -29,9 +29,9 @@ os.kill(os.getpid(), signal.SIGTERM)
 
 def test_process_without_a_handler_ends_as_before():
     done = run("""
-shutdown.on_sigterm(told.set)
+shutdown.on_sigterm(signalled.set)
 os.kill(os.getpid(), signal.SIGTERM)
-told.wait(30)
+signalled.wait(30)
 """)
     assert done.returncode == -15
 
@@ -39,7 +39,7 @@ told.wait(30)
 def test_outside_the_main_thread_nothing_is_done():
     done = run("""
 signal.signal(signal.SIGTERM, handler := lambda number, frame: None)
-thread = threading.Thread(target=shutdown.on_sigterm, args=(told.set,))
+thread = threading.Thread(target=shutdown.on_sigterm, args=(signalled.set,))
 thread.start()
 thread.join()
 print(signal.getsignal(signal.SIGTERM) is handler)

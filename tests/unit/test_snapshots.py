@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which read answers which question: each once, and none of an earlier cycle's."""
+"""Which read answers which question: each question once, and never from an earlier cycle."""
 
 import dataclasses
 import threading
@@ -17,7 +17,7 @@ Q = Question
 
 @dataclasses.dataclass
 class Fake:
-    """A clock that moves with each look, and reads that are numbered."""
+    """A clock that advances with each call, and numbered reads."""
 
     now: float = 0.0
     error: Exception | None = None
@@ -45,7 +45,7 @@ def snapshots(fake):
 
 
 def cycle(snapshots, *questions, uuids=(FIRST, SECOND)):
-    """The reads that answer these questions about each instance, one after the other."""
+    """Return the reads that answer these questions about each instance, one after the other."""
     return [snapshots.get(question, uuid) for question in questions for uuid in uuids]
 
 
@@ -69,25 +69,25 @@ def test_second_cycle_is_one_read_with_the_groups_of_all_questions(snapshots, fa
     assert fake.groups == [wanted]
 
 
-def test_question_that_is_asked_no_more_costs_no_group(snapshots, fake):
+def test_group_of_a_dropped_question_is_not_read(snapshots, fake):
     cycle(snapshots, Q.MEMORY, Q.DISKS)
     cycle(snapshots, Q.MEMORY)
     cycle(snapshots, Q.MEMORY)
     assert fake.groups[-1] == BASE
 
 
-def test_no_group_is_read_that_nobody_asked_for(snapshots, fake):
+def test_only_requested_groups_are_read(snapshots, fake):
     cycle(snapshots, Q.VNICS)
     assert fake.groups == [Q.VNICS.groups]
 
 
 def test_question_answered_before_another_needed_a_further_read_is_read_again(snapshots):
-    # The second read of the first cycle is not the second cycle's answer to the first one.
+    # The second read of the first cycle does not answer the first question of the second cycle.
     cycle(snapshots, Q.INSTANCE, Q.DISKS)
     assert cycle(snapshots, Q.INSTANCE) == [3, 3]
 
 
-def test_snapshot_answers_no_late_question(snapshots, fake):
+def test_old_snapshot_answers_no_question(snapshots, fake):
     snapshots.get(Q.INSTANCE, FIRST)
     fake.now += MOST_AGE
     assert snapshots.get(Q.INSTANCE, SECOND) == 2
@@ -118,7 +118,7 @@ def test_thread_that_asks_during_a_read_shares_it():
     reading, asked = threading.Event(), threading.Event()
 
     def monotonic():
-        # The second thread looks at the clock once before it waits for the read.
+        # The second thread reads the clock once before it waits for the read.
         if getattr(clock, "second", False):
             asked.set()
         return float(len(reads))
@@ -145,7 +145,7 @@ def test_thread_that_asks_during_a_read_shares_it():
     assert found == [1, 1]
 
 
-def test_thread_that_waits_in_vain_for_others_gives_up():
+def test_thread_gives_up_after_waiting_for_others():
     snapshots = Snapshots(lambda groups: 1, 0.01)
     held, done = threading.Event(), threading.Event()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runner behind ./tools/test, on commands in the place of tox."""
+"""The runner of ./tools/test, with shell commands instead of tox."""
 
 import os
 import pathlib
@@ -39,9 +39,9 @@ FAILED tests/x.py::test_b
 
 @pytest.fixture
 def scripted(monkeypatch, tmp_path):
-    """Environments whose commands are these shell scripts; their limit is in seconds."""
+    """Make environments with these shell scripts as commands. Their limit is in seconds."""
     monkeypatch.setattr(environment, "LOGS", tmp_path)
-    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(runner, "CHECK_SECONDS", 0.05)
 
     def make(scripts, limit=SECONDS):
         monkeypatch.setattr(
@@ -121,7 +121,7 @@ def test_ctrl_c_while_one_starts_leaves_nothing_running(scripted):
 
     def start(starting):
         starting.start([], isolated=False)
-        starting.state = State.WAITING  # as long as nobody has noted that it runs
+        starting.state = State.WAITING  # until the runner records that it runs
         os.kill(os.getpid(), signal.SIGINT)
         starting.state = State.RUNNING
 
@@ -140,20 +140,20 @@ def test_network_of_the_tests_reaches_loopback_alone():
     assert "Network is unreachable" in tried.stderr
 
 
-def test_download_that_stands_still_is_killed_and_begun_anew(monkeypatch, tmp_path):
+def test_stalled_download_is_killed_and_restarted(monkeypatch, tmp_path):
     monkeypatch.setattr(download, "PAUSE", 0)
     tries = tmp_path / "tries"
-    # A child that holds the output open, as apt's and npm's do.
+    # A child that keeps the output open, as apt's and npm's children do.
     script = f"echo x >>{tries}; [ $(wc -l <{tries}) = 2 ] && echo here || (sleep 1000; true)"
     assert download.attempt("sh", "-c", script, seconds=0.5) == "here\n"
 
 
-def test_download_in_vain_says_what_and_why_in_one_line(monkeypatch):
+def test_failed_download_gives_command_and_reason_in_one_line(monkeypatch):
     monkeypatch.setattr(download, "PAUSE", 0)
-    with pytest.raises(download.DownloadError) as told:
+    with pytest.raises(download.DownloadError) as raised:
         download.attempt("sh", "-c", "echo no route; echo to host; exit 1", seconds=5, tries=2)
-    assert str(told.value).startswith("2 times in vain: sh -c ")
-    assert str(told.value).endswith(": no route / to host")
+    assert str(raised.value).startswith("failed 2 times: sh -c ")
+    assert str(raised.value).endswith(": no route / to host")
 
 
 def test_every_unpacked_package_is_fetched_before_the_tests():

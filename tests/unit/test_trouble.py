@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of hung guests when libvirt tells only a part."""
+"""What is known of hung guests when libvirt answers only for some."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ A, B = Record("a", 1, "a"), Record("b", 2, "b")
 
 
 def trouble_over(*answers):
-    """Trouble that hears these answers about monitors in turn, each a dict by boot."""
+    """Return a Trouble that gets these answers about monitors in turn, each a dict by boot."""
     left = list(answers)
     host = SimpleNamespace(monitors=lambda records, seconds: left.pop(0))
     trouble = Trouble(host, SimpleNamespace(halted=lambda uuids: set()), most_stuck=4)
@@ -21,11 +21,11 @@ def trouble_over(*answers):
     return trouble
 
 
-def test_guest_that_libvirt_did_not_come_to_in_time_stays_what_it_was():
+def test_guest_without_an_answer_in_time_keeps_its_state():
     trouble = trouble_over({A.boot: HELD, B.boot: HELD}, {A.boot: FREE})
     assert (trouble.hung, trouble.occupied) == ({B.boot}, {B.boot})
 
 
-def test_guest_of_which_libvirt_cannot_tell_is_not_held_to_hang():
+def test_guest_of_unknown_state_does_not_count_as_hung():
     trouble = trouble_over({A.boot: HELD}, {A.boot: Monitor(Hold.UNKNOWN, 0)})
     assert (trouble.hung, trouble.occupied) == (set(), set())

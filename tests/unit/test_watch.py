@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ceilometer_memballoon.cli.node import Guest
+from ceilometer_memballoon.cli.compute_node import Guest
 from ceilometer_memballoon.cli.watch import Trends, repeat
 from ceilometer_memballoon.errors import CommandError
 from ceilometer_memballoon.reading import Reading, Reason, no_reading
@@ -14,7 +14,7 @@ MIB = 1024
 
 
 def guest(time, used=100, faults=0, swapped=0, reason=None):
-    """A guest of 1000 MiB that reported this at that time: MiB used and swapped in, faults."""
+    """Return a guest of 1000 MiB with one report: time, MiB used and swapped in, faults."""
     stats = {
         "available": 1000 * MIB, "usable": (1000 - used) * MIB, "major_fault": faults,
         "swap_in": swapped * MIB, "swap_out": 0,
@@ -25,7 +25,7 @@ def guest(time, used=100, faults=0, swapped=0, reason=None):
 
 
 def shown(*reports):
-    """What the trend's cells show after the last of these reports."""
+    """Return the texts of the trend's cells after the last of these reports."""
     trends = Trends()
     for report in reports:
         cells = trends.update([report])["uuid"]
@@ -60,7 +60,7 @@ def test_report_that_is_not_used_has_no_trend():
     assert shown(guest(0), silent, guest(10)) == ["-", "-", "-"]
 
 
-def test_view_outlives_an_error_but_not_its_first(caplog):
+def test_view_continues_after_a_later_error(caplog):
     ends = iter([None, CommandError("libvirtd is restarted"), KeyboardInterrupt()])
 
     def show():

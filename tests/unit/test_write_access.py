@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a host counts as one that refuses all writes, and the connection that writes."""
+"""When a host counts as refusing all writes, and the connection that writes."""
 
 import contextlib
 import logging
@@ -54,7 +54,7 @@ def test_host_that_refuses_is_asked_again_after_a_while(access, clock):
         ((), 0, False),
     ],
 )
-def test_several_refusals_without_a_success_are_the_hosts(access, done, refusals, is_refused):
+def test_several_refusals_without_a_success_count_for_the_host(access, done, refusals, is_refused):
     access.note_step(attempt(done, refusals))
     assert access.is_refused is is_refused
 
@@ -62,12 +62,12 @@ def test_several_refusals_without_a_success_are_the_hosts(access, done, refusals
 @pytest.mark.parametrize(
     ("done", "refusals", "is_refused"), [((), 1, True), (("a",), 1, False), ((), 0, False)]
 )
-def test_attempt_in_which_all_refused_is_the_hosts_refusal(access, done, refusals, is_refused):
+def test_attempt_refused_by_all_counts_for_the_host(access, done, refusals, is_refused):
     access.note_end(attempt(done, refusals))
     assert access.is_refused is is_refused
 
 
-def test_refusal_of_a_domain_beside_one_that_was_set_is_its_own(access, caplog):
+def test_refusal_counts_for_the_domain_if_another_was_set(access, caplog):
     access.note_end(attempt(["a"], 1))
     assert caplog.messages == ["Statistics period of instance r0 cannot be set: access denied"]
 

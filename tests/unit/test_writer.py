@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The read-write connection, over stand-ins for it."""
+"""The read-write connection, with stand-ins for libvirt."""
 
 import libvirt
 import pytest
@@ -25,7 +25,7 @@ from tests.unit.fake_libvirt import (
         libvirt_error(libvirt.VIR_ERR_SYSTEM_ERROR, 13),
     ],
 )
-def test_refused_write_access_is_told_in_one_line(opens, error):
+def test_refused_write_access_gives_one_line(opens, error):
     opens(error)
     with pytest.raises(WriteRefusedError, match=r"^uri: [^\n]+$"), host().writer(TIMEOUT):
         pass
@@ -37,7 +37,7 @@ def test_libvirtd_that_is_restarted_when_the_writer_connects_refuses_nothing(ope
         pass
 
 
-def test_writer_that_does_not_connect_in_time_is_no_domains_trouble(monkeypatch, release):
+def test_writer_that_does_not_connect_in_time_is_no_domain_error(monkeypatch, release):
     monkeypatch.setattr(libvirt, "open", lambda uri: release.wait(60) and FakeConnection())
     with pytest.raises(UnreachableError, match=r"^uri: no answer"), host().writer(SOON):
         pass
@@ -69,7 +69,7 @@ def test_writer_that_gets_stuck_is_closed_when_it_returns(opens, release):
     wait_for(lambda: connection.closed, 10, "the stuck connection's end")
 
 
-def test_refused_write_is_told_from_an_error(opens):
+def test_refused_write_differs_from_an_error(opens):
     denied = libvirt_error(libvirt.VIR_ERR_ACCESS_DENIED)
     opens(FakeConnection(FakeDomain(error=denied)))
     with pytest.raises(WriteRefusedError), host().writer(TIMEOUT) as writer:

@@ -20,7 +20,7 @@ FIELDS = {
 
 @dataclasses.dataclass
 class Fake:
-    """A clock, and domains whose XML can be read."""
+    """A clock, and domains with XML."""
 
     now: float = 0.0
     error: Exception | None = None

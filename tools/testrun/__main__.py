@@ -16,8 +16,8 @@ from tools.testrun.fetch import Failure, fetch
 from tools.testrun.run import SIGNALS, run
 
 EPILOG = """
-Everything that the tests need is fetched before the first one begins (./tools/fetch).
-One environment alone shows its own output; of several each has its output in a file.
+Everything that the tests need is fetched before the first test starts (./tools/fetch).
+A single environment prints its output. Several environments write it to one file each.
 """
 LIMIT_MINUTES = 30.0
 INTERRUPTED = 130
@@ -36,7 +36,7 @@ def main() -> int:
         for failure in failures:
             print(failure, flush=True)
         if not isolated:
-            print("==> Without root nothing keeps the tests from the network", flush=True)
+            print("==> Without root the tests are not cut off from the network", flush=True)
         if len(names) == 1:
             return _run_one(names[0], arguments, failures, isolated=isolated)
         return _run_all(names, arguments, failures, console, isolated=isolated)
@@ -54,7 +54,7 @@ def _parse() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--limit", type=float, default=LIMIT_MINUTES, metavar="MINUTES",
-        help="end an environment that takes longer (%(default)g)",
+        help="limit of each environment in minutes (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument("pytest", nargs="*", metavar="-- ARGUMENTS", help="pytest's arguments")
     return parser.parse_args()
@@ -63,7 +63,7 @@ def _parse() -> argparse.Namespace:
 def _run_one(
     name: str, arguments: argparse.Namespace, failures: list[Failure], *, isolated: bool
 ) -> int:
-    """Run one environment on this terminal; the exit status."""
+    """Run one environment on this terminal. Return the exit status."""
     if any(failure.need.name == name for failure in failures):
         return 1
     one = Environment(name, arguments.limit * 60)
@@ -82,7 +82,7 @@ def _run_all(
     *,
     isolated: bool,
 ) -> int:
-    """Run several environments beside each other; the exit status."""
+    """Run several environments in parallel. Return the exit status."""
     environments = [Environment(name, arguments.limit * 60) for name in names]
     lost = {failure.need.name for failure in failures}
     for one in environments:
@@ -102,16 +102,16 @@ def _run_all(
 
 
 def _close(console: Console, environments: list[Environment], failures: list[Failure]) -> None:
-    """Print the failures in full, the table and the totals."""
+    """Print the complete failures, the table and the totals."""
     bad = [one for one in environments if one.state in FAILURES]
     for one in bad:
-        print(f"\n{'=' * 20} {_where(one)}\n{one.output.failures()}")
+        print(f"\n{'=' * 20} {_heading(one)}\n{one.output.failures()}")
     print()
     console.print(table(environments))
     for failure in failures:
         print(failure)
     for one in bad:
-        print(_where(one))
+        print(_heading(one))
     sums = collections.Counter[str]()
     for one in environments:
         sums.update(passed=one.passed, failed=one.failed, skipped=one.skipped)
@@ -121,7 +121,7 @@ def _close(console: Console, environments: list[Environment], failures: list[Fai
     print(f"\n{sums['passed']} passed, {sums['failed']} failed{skipped}", flush=True)
 
 
-def _where(one: Environment) -> str:
+def _heading(one: Environment) -> str:
     return f"{one.name}: {one.state.value}; its output: {one.output.path}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show a person where the run is: a line for each environment."""
+"""Show the progress of a run, one line for each environment."""
 
 from rich.console import Console
 from rich.live import Live
@@ -13,8 +13,7 @@ STYLES = {State.RUNNING: "cyan", State.PASSED: "green", State.WAITING: "dim"}
 class Board:
     """The lines of all environments; a context manager.
 
-    On a terminal they are updated in place. Elsewhere each is printed when its
-    environment ends.
+    A terminal updates them in place. Elsewhere each line is printed when its environment ends.
     """
 
     def __init__(self, console: Console, environments: list[Environment]) -> None:
@@ -34,7 +33,7 @@ class Board:
             self._live.stop()
 
     def show(self) -> None:
-        """Bring it up to date."""
+        """Update the lines."""
         if self._live:
             self._live.update(table(self._environments), refresh=True)
             return
@@ -46,7 +45,7 @@ class Board:
 
 
 def table(environments: list[Environment]) -> Table:
-    """All of them, with their states, times and counts."""
+    """Return all of them, with their states, times and counts."""
     drawn = Table(box=None, pad_edge=False)
     drawn.add_column("environment")
     drawn.add_column("state")
@@ -60,7 +59,7 @@ def table(environments: list[Environment]) -> Table:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds; nothing for what has not begun."""
+    """Return minutes and seconds; empty for an environment that has not started."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}" if seconds else ""
 
 

@@ -15,12 +15,12 @@ from tools.testrun import loopback, tox
 from tools.testrun.output import VERBOSE, Output
 
 LOGS = tox.TREE / "build/test"
-#: For tests to take down their labs after an interruption, and for tox to see them end.
+#: Seconds in which tests remove their labs after an interruption and tox sees them end.
 END_SECONDS = 60
 
 
 class State(enum.Enum):
-    """Where an environment is."""
+    """The state of an environment."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -31,14 +31,16 @@ class State(enum.Enum):
     NOT_RUN = "NOT RUN"
 
 
-#: The run fails by these.
+#: The states with which the run fails.
 FAILURES = (State.FAILED, State.TIMED_OUT, State.NOT_RUN)
 
 
 class Environment:
     """One tox environment and its run. limit: seconds that it may take.
 
-    state: a State; output: what it has printed; seconds: how long it has run.
+    state: Its State.
+    output: Its output so far.
+    seconds: How long it has run.
     """
 
     def __init__(self, name: str, limit: float) -> None:
@@ -54,7 +56,7 @@ class Environment:
 
     @property
     def seconds(self) -> float:
-        """How long it has run; 0 before it begins."""
+        """How long it has run in seconds; 0 before it starts."""
         return (self._ended or time.monotonic()) - self._began if self._began else 0.0
 
     @property
@@ -78,7 +80,7 @@ class Environment:
         return self.output.counts["skipped"]
 
     def start(self, arguments: list[str], *, isolated: bool) -> None:
-        """Begin to run, with the output in its file. arguments: pytest's."""
+        """Start it with its output in its file. arguments: arguments of pytest."""
         LOGS.mkdir(parents=True, exist_ok=True)
         with self.output.path.open("wb") as file:
             self._start(
@@ -88,7 +90,7 @@ class Environment:
             )  # fmt: skip
 
     def start_here(self, arguments: list[str], *, isolated: bool) -> None:
-        """Begin to run on this terminal, which signals it itself; nothing is counted."""
+        """Start it on this terminal, which sends its signals. Tests are not counted."""
         self.output = Output(pathlib.Path(os.devnull))
         self._on_terminal = sys.stdin.isatty()
         self._start(command(self.name, arguments, isolated=isolated))
@@ -101,20 +103,20 @@ class Environment:
         if status is not None:
             self._ended = time.monotonic()
             self.state = self._state_after(status)
-            self.kill()  # what is left of its process group
+            self.kill()  # the rest of its process group
         elif time.monotonic() > self._kill_at:
             self.kill()
         elif self._stopped_as is None and self.seconds > self._limit:
             self.stop(State.TIMED_OUT)
 
     def stop(self, state: State) -> None:
-        """Interrupt it, and kill it after END_SECONDS; this is its state then."""
+        """Interrupt it, and kill it after END_SECONDS. Its state is then this one."""
         self._stopped_as = state
         self._kill_at = time.monotonic() + END_SECONDS
         self._signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it at once; what ran in its labs goes on."""
+        """Kill it at once. The processes of its labs keep running."""
         self._signal(signal.SIGKILL)
 
     def _start(self, words: list[str], **how: Any) -> None:
@@ -139,9 +141,9 @@ class Environment:
 
 
 def command(name: str, arguments: list[str], *, isolated: bool) -> list[str]:
-    """Return the words that run an environment as fetch has made it.
+    """Return the command that runs an environment which fetch has made.
 
-    isolated: in a network that has loopback only.
+    isolated: in a network with only the loopback device.
     """
     words = [*tox.COMMAND, "run", "--skip-env-install", "--skip-pkg-install", "-e", name]
     return [*(loopback.WORDS if isolated else ()), *words, "--", *arguments]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fetch what tox environments need: their packages, guest kernels, services, npm packages.
 
-``python -m tools.testrun.fetch [ENVIRONMENT ...]``: those of ./tools/test by default.
-What is there already costs no network.
+``python -m tools.testrun.fetch [ENVIRONMENT ...]`` fetches for the environments of ./tools/test
+by default. What is already there needs no network.
 """
 
 import dataclasses
@@ -15,15 +15,15 @@ from tests.lab import download
 from tools.testrun import tox
 from tools.testrun.needs import Need, needs_of
 
-#: To make one environment. Building libvirt-python takes the longest.
+#: Seconds to make one environment. Building libvirt-python takes longest.
 ENVIRONMENT_SECONDS = 180
-#: What is there already takes less, and is not worth a line.
+#: A step that takes less is not printed, because everything was already there.
 SILENT_SECONDS = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A need that is not available, and why."""
+    """A need that is not available, and the reason."""
 
     need: Need
     error: str
@@ -33,7 +33,7 @@ class Failure:
 
 
 def main() -> int:
-    """Fetch, and name what is not available in a line each; the exit status."""
+    """Fetch, and print what is not available, one line each. Return the exit status."""
     failures = fetch(sys.argv[1:] or tox.environments())
     for failure in failures:
         print(failure, file=sys.stderr)
@@ -41,12 +41,13 @@ def main() -> int:
 
 
 def fetch(names: list[str]) -> list[Failure]:
-    """Fetch all that these environments need; return what is not available."""
-    # pip's and uv's own defaults are up to three minutes for one answer.
+    """Fetch all that these environments need. Return what is not available."""
+    # The defaults of pip and uv are up to three minutes for one answer.
     os.environ["UV_HTTP_TIMEOUT"] = os.environ["PIP_DEFAULT_TIMEOUT"] = "15"
     at_once = Need("tox environments", ", ".join(names), functools.partial(_make, names, tries=1))
     needs = list(needs_of(names))
-    # The environments are made beside each other, or each alone to name the one that fails.
+    # The environments are made in parallel. If that fails, each is made alone to find the failing
+    # one.
     if _failure(at_once):
         alone = (Need(name, "tox environment", functools.partial(_make, [name])) for name in names)
         needs = [*alone, *needs]
@@ -54,12 +55,12 @@ def fetch(names: list[str]) -> list[Failure]:
 
 
 def _failure(need: Need) -> Failure | None:
-    """Why it is not available, or None once it is."""
+    """Return why the need is not available; None if it is."""
     begin = time.monotonic()
     _show(f"Fetching: {need.name} ...")
     try:
         need.get()
-    except Exception as error:  # any failure is named, and the rest is fetched
+    except Exception as error:  # report any failure, and fetch the rest
         return Failure(need, " ".join(str(error).split()) or repr(error))
     finally:
         _show("")
@@ -69,7 +70,7 @@ def _failure(need: Need) -> Failure | None:
 
 
 def _show(text: str) -> None:
-    """Replace the terminal's current line by this text."""
+    """Replace the terminal's current line with this text."""
     if sys.stdout.isatty():
         print(f"\r\033[K{text}", end="", flush=True)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network that has loopback only, for tests that must not reach any other.
+"""A network with only the loopback device, for tests that must not use another network.
 
-``python -m tools.testrun.loopback COMMAND...`` sets loopback up and runs the command.
+``python -m tools.testrun.loopback COMMAND...`` brings loopback up and runs the command.
 """
 
 import fcntl
@@ -12,17 +12,17 @@ import struct
 import subprocess
 import sys
 
-#: linux/sockios.h and linux/if.h.
+#: From linux/sockios.h and linux/if.h.
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1
 SECONDS = 30
 UNSHARE = ("unshare", "--net")
-#: Before a command, these words run it in such a network.
+#: The words before a command that run it in such a network.
 WORDS = (*UNSHARE, sys.executable, "-m", "tools.testrun.loopback")
 
 
 def available() -> bool:
-    """Whether this process may make such a network: it takes root."""
+    """Return whether this process can create such a network, which requires root."""
     if os.geteuid() != 0 or not shutil.which(UNSHARE[0]):
         return False
     done = subprocess.run([*UNSHARE, "true"], check=False, capture_output=True, timeout=SECONDS)
@@ -30,7 +30,7 @@ def available() -> bool:
 
 
 def main() -> None:
-    """Become the command."""
+    """Bring loopback up and replace this process by the command."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
     os.execvp(sys.argv[1], sys.argv[1:])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of tox environments need beside the environments."""
+"""What the tests of tox environments need in addition to the environments."""
 
 import dataclasses
 import functools
@@ -12,14 +12,14 @@ from tests.lab.distro import root as distro_root
 from tests.lab.distro import run as distro_run
 from tools.testrun import tox
 
-#: Environments that boot no guest of this machine's.
+#: Environments that boot no guest on this machine.
 NO_LAB = (
     "unit", "libvirt", "coverage", "docs", "package", "lint", "types", "mutation",
     "debian13", "debian13-short", "debian-sid",
 )  # fmt: skip
-#: Programs that are unpacked and not installed, by Debian package.
+#: Programs that are unpacked instead of installed, by Debian package.
 UNPACKED = {
-    "libvirt-daemon-system": "polkit's names of libvirt's rights, for tests of least rights",
+    "libvirt-daemon-system": "libvirt's rights as polkit names them, for tests of least privilege",
 }
 SERVICES = {
     "prometheus": "Prometheus and promtool, for the rules and the dashboard",
@@ -42,14 +42,14 @@ class Need:
 
 
 def needs_of(names: list[str]) -> Iterator[Need]:
-    """Yield what these environments' tests need, in the order in which to fetch it."""
+    """Yield what these environments' tests need, in the order of fetching."""
     yield from _lab(names)
     yield from _npm(names)
     yield from _releases(names)
 
 
 def _lab(names: list[str]) -> Iterator[Need]:
-    # Without the lab's system packages there are no guests, and their tests are skipped.
+    # Without the lab's system packages the tests with guests are skipped.
     if set(names) <= set(NO_LAB) or not image.BUSYBOX.exists():
         return
     forge = functools.partial(image.build, forge=True)
@@ -64,12 +64,12 @@ def _lab(names: list[str]) -> Iterator[Need]:
 
 
 def _from_debian(name: str, purpose: str, get: Callable[[], object]) -> Need:
-    """A need that renews apt's lists if they are too old for it, or not there."""
+    """Return a need that updates apt's package lists if they are missing or too old."""
 
     def get_with_lists() -> None:
         try:
             get()
-        except Exception:  # the second failure is reported, whatever it is
+        except Exception:  # the second try reports its own error
             download.renew_lists(tries=1)
             get()
 

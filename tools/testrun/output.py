@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read what pytest has written of its tests."""
+"""Read pytest's results from its output."""
 
 import collections
 import pathlib
 import re
 
-#: What makes pytest write a line for each test.
+#: The option with which pytest prints a line for each test.
 VERBOSE = ("--verbose", "--color=no", "--durations=10")
-#: A test's verdict in it: "tests/unit/test_x.py::test_y PASSED [  3%]".
+#: Matches the result of one test: "tests/unit/test_x.py::test_y PASSED [  3%]".
 VERDICT = re.compile(r"^\S+::.* (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)(?: \(.*\))? +\[ *\d+%\]$")
-#: Where pytest's report of failures starts.
+#: Matches the start of pytest's report of failures.
 TOLD = re.compile(r"^=+ (FAILURES|ERRORS) =+$", re.MULTILINE)
-#: Lines shown of other output, or of output that ends early.
+#: How many lines of other output, or of incomplete output, are shown.
 LAST_LINES = 200
 
 
 class Output:
-    """The file that gets the output of an environment.
+    """The output file of an environment.
 
     counts: tests so far by pytest's word in lower case.
     """
@@ -27,7 +27,7 @@ class Output:
         self._read = 0
 
     def count(self) -> None:
-        """Count the verdicts that are new since the last time."""
+        """Count the results that are new since the last call."""
         with self.path.open("rb") as file:
             file.seek(self._read)
             new = file.read()
@@ -38,7 +38,7 @@ class Output:
                 self.counts[found[1].lower()] += 1
 
     def failures(self) -> str:
-        """Return what was written of failures, or else the last lines."""
+        """Return pytest's report of failures, or the last lines if there is none."""
         text = self.path.read_text(errors="replace") if self.path.exists() else ""
         if begin := TOLD.search(text):
             return text[begin.start() :]

@@ -15,16 +15,16 @@ QUERY_SECONDS = 60
 
 
 def main() -> int:
-    """Install what is missing and name what could not be installed; the exit status.
+    """Install missing packages and print those that cannot be installed. Return the exit status.
 
-    A machine where nothing can be installed is no failure: the tests that need what is
-    missing are skipped, or fail under REQUIRE_LAB=1.
+    A machine on which nothing can be installed is no failure. The tests that need the packages
+    are skipped, or fail under REQUIRE_LAB=1.
     """
     if not (wanted := missing()):
         return 0
     if not can_install():
         _print_packages(wanted, "not installed")
-        print(f"==> Going on without. As root: apt-get install {' '.join(wanted)}")
+        print(f"==> Continuing without them. As root: apt-get install {' '.join(wanted)}")
         return 0
     print(f"==> Installing system packages: {' '.join(wanted)}", flush=True)
     errors = install(wanted)
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def missing() -> list[str]:
-    """The packages that bindep misses."""
+    """Return the packages that bindep reports as missing."""
     done = subprocess.run(
         [pathlib.Path(sys.executable).with_name("bindep"), "--brief", "test"],
         check=False, cwd=TREE, stdout=subprocess.PIPE, text=True, timeout=QUERY_SECONDS,
@@ -44,7 +44,7 @@ def missing() -> list[str]:
 
 
 def can_install() -> bool:
-    """Whether there is apt, and root or a sudo that does not ask."""
+    """Return whether apt is there, and root or a sudo without a password."""
     if not shutil.which("apt-get"):
         return False
     done = subprocess.run(
@@ -54,7 +54,7 @@ def can_install() -> bool:
 
 
 def install(packages: list[str]) -> list[str]:
-    """Install them all at once; if that fails, one by one. The errors, a line each."""
+    """Install all packages at once, or one by one if that fails. Return one line for each error."""
     command = (
         *as_root(), "env", "DEBIAN_FRONTEND=noninteractive",
         "apt-get", "install", "-y", "--no-install-recommends",
@@ -74,7 +74,7 @@ def install(packages: list[str]) -> list[str]:
 
 
 def purposes() -> dict[str, str]:
-    """What each package of bindep.txt is for: the comment above it."""
+    """Return the purpose of each package of bindep.txt, from the comment above it."""
     found: dict[str, str] = {}
     comment: list[str] = []
     in_comment = False

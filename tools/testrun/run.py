@@ -12,11 +12,11 @@ from tools.testrun import tox
 from tools.testrun.environment import Environment, State
 
 LANES = 2
-#: What ends a run.
+#: The signals that end a run.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 SWEEP_SECONDS = 60
-#: Takes down every lab that no running process owns.
+#: Removes every lab that no running process owns.
 SWEEP = "from tests.lab.hypervisor import sweep; sweep()"
 
 
@@ -26,12 +26,13 @@ def run(
     show: Callable[[], None],
     depends: dict[str, set[str]],
 ) -> None:
-    """Run the waiting ones in their order; return when all have ended.
+    """Run the waiting environments in their order. Return when all have ended.
 
-    start: begins one; show: called twice a second; depends: the names of those that have
-    to end before one begins.
-    Ctrl-C ends all of them and raises KeyboardInterrupt; a second one does not wait for
-    them to take down their labs, which is done from here then.
+    start: Starts one environment.
+    show: Called twice a second.
+    depends: The names of the environments that have to end before one starts.
+    Ctrl-C ends all environments and raises KeyboardInterrupt. A second Ctrl-C kills them without
+    waiting for their labs, and this process removes the labs.
     """
     try:
         _until_ended(environments, start, show, depends)
@@ -60,15 +61,15 @@ def _until_ended(
             with _signals_later():
                 start(one)
         show()
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_SECONDS)
 
 
 @contextlib.contextmanager
 def _signals_later() -> Iterator[None]:
-    """Raise KeyboardInterrupt after the block and not within.
+    """Delay KeyboardInterrupt until the block has ended.
 
-    An interruption between a process's start and its note would leave it running. Blocking
-    the signals would not do: the process would inherit that.
+    An interruption after a process starts and before that is recorded would leave it running.
+    Blocking the signals does not work, because the process would inherit that.
     """
     came: list[int] = []
     before = {signum: signal.signal(signum, lambda number, _: came.append(number))
@@ -98,7 +99,7 @@ def _is_unfinished(one: Environment) -> bool:
 
 
 def _ready(environments: list[Environment], depends: dict[str, set[str]]) -> list[Environment]:
-    """Those to start now."""
+    """Return the environments to start now."""
     unfinished = {one.name for one in environments if _is_unfinished(one)}
     ready = [one for one in _in(State.WAITING, environments) if not depends[one.name] & unfinished]
     return ready[: LANES - len(_in(State.RUNNING, environments))]

@@ -12,12 +12,12 @@ SECONDS = 60
 
 
 def environments() -> list[str]:
-    """The names in env_list, in its order."""
+    """Return the names in env_list, in its order."""
     return _output("list", "--no-desc", "--quiet", "-d").split()
 
 
 def dependencies(names: list[str]) -> dict[str, set[str]]:
-    """The names of the environments that have to end before each of these begins."""
+    """Return the names of the environments that have to end before each of these starts."""
     parser = configparser.ConfigParser()
     parser.read_string(_output("config", "--quiet", "-k", "depends", "-e", ",".join(names)))
     return {
@@ -26,7 +26,7 @@ def dependencies(names: list[str]) -> dict[str, set[str]]:
 
 
 def programs_of(environment: str) -> pathlib.Path:
-    """The folder of an environment's programs."""
+    """Return the folder of an environment's programs."""
     return TREE / ".tox" / environment / "bin"
 
 

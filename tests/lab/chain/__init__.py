@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The services behind the agent, each a real one: broker, stores, alarms."""
+"""The services behind the agent: a real broker, real stores and real alarms."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What 'tox -e chain' shows: the chain fed by lab guests, until Ctrl-C."""
+"""The command of 'tox -e chain': the services fed by lab guests, until Ctrl-C."""
 
 import argparse
 import sys
@@ -18,8 +18,8 @@ STEPS = 11
 ALARM = {"THRESHOLD": "60", "GRANULARITY": str(INTERVAL)}
 
 WHERE = """
-Everything is up. 'climber' takes {step} MiB each {interval} s and gives all back again, over
-and over; 'steady' does nothing. All is faster than what is shipped: a minute is {interval} s.
+Everything is up. 'climber' takes {step} MiB every {interval} s, frees all of it and starts again.
+'steady' does nothing. All times are shorter than in the shipped files: a minute is {interval} s.
 
 Prometheus   {prometheus}/graph?g0.expr=guest%3Amemory_usage%3Amib&g0.tab=0&g0.range_input=10m
   its alerts {prometheus}/alerts
@@ -29,15 +29,15 @@ Gnocchi      gnocchi --os-auth-type gnocchi-basic --user admin --endpoint {gnocc
 Aodh         aodh --os-auth-type aodh-noauth --aodh-endpoint {aodh} \\
                  --user-id {user} --project-id {project} --roles member,reader alarm list
 Command      ceilometer-memballoon --config-file {config} guest list
-Programs are in {bin}, logs below {lab}. Ctrl-C takes it all down.
+Programs are in {bin}, and logs are in {lab}. Ctrl-C stops everything.
 """
 
 
 def main() -> int:
-    """Run the chain; the exit status."""
+    """Run the chain. Return the exit status."""
     parser = argparse.ArgumentParser(prog="tox -e chain --", description=__doc__)
     parser.add_argument(
-        "--seconds", type=float, default=float("inf"), help="end by itself after so many seconds"
+        "--seconds", type=float, default=float("inf"), help="end after this many seconds"
     )
     arguments = parser.parse_args()
     if missing := [*missing_packages(), *service.missing_packages()]:
@@ -54,20 +54,20 @@ def main() -> int:
 
 def _run(seconds: float) -> None:
     with Hypervisor() as hypervisor:
-        _say("two guests")
+        _report("two guests")
         steady, climber = (
             Guest(hypervisor, f"instance-{number}", display_name=name, memory=MEMORY_MIB)
             for number, name in enumerate(("steady", "climber"))
         )
-        with Chain(hypervisor, _say) as chain:
+        with Chain(hypervisor, _report) as chain:
             for guest in (steady, climber):
                 guest.wait_until_up()
-            _say("an alarm of Aodh's on 'climber', once Gnocchi knows it")
+            _report("an alarm of Aodh's on 'climber', once Gnocchi knows it")
             chain.wait_for_measures(climber)
             alarm = chain.aodh.create(
                 "instance-memory.sh", INSTANCE=climber.uuid, WEBHOOK=chain.webhook.url, **ALARM
             )
-            print(_where(hypervisor, chain, climber), flush=True)
+            print(_addresses(hypervisor, chain, climber), flush=True)
             _watch(chain, climber, alarm, time.monotonic() + seconds)
 
 
@@ -81,13 +81,13 @@ def _watch(chain: Chain, climber: Guest, alarm: str, end: float) -> None:
         elif step <= STEPS:
             climber.take(STEP_MIB)
         usage, state = chain.agent.usage(climber.uuid), chain.aodh.states()[alarm]
-        told = ", ".join(chain.webhook.states(alarm)) or "nothing yet"
+        states = ", ".join(chain.webhook.states(alarm)) or "nothing yet"
         used = "-" if usage is None else f"{usage:.1f} MiB"
-        print(f"climber: {used:>10}   alarm: {state}   webhook: {told}", flush=True)
+        print(f"climber: {used:>10}   alarm: {state}   webhook: {states}", flush=True)
         pause.wait(min(INTERVAL, max(0.0, end - time.monotonic())))
 
 
-def _where(hypervisor: Hypervisor, chain: Chain, climber: Guest) -> str:
+def _addresses(hypervisor: Hypervisor, chain: Chain, climber: Guest) -> str:
     return WHERE.format(
         step=STEP_MIB, interval=INTERVAL, prometheus=chain.prometheus.url,
         exporter=chain.agent.url, gnocchi=chain.gnocchi.url, aodh=chain.aodh.url,
@@ -96,7 +96,7 @@ def _where(hypervisor: Hypervisor, chain: Chain, climber: Guest) -> str:
     )  # fmt: skip
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(f"Starting {text} ...", flush=True)
 
 

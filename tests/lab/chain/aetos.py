@@ -12,7 +12,7 @@ from tests.lab.chain.service import Service, folder_in, listens, program
 from tests.lab.guest import PROJECT, USER
 
 QUERY_SECONDS = 30
-#: Without Keystone, Aetos believes what the request says of its sender.
+#: Without Keystone, Aetos trusts the headers of the request.
 CONFIG = """
 [DEFAULT]
 auth_mode = noauth
@@ -40,13 +40,13 @@ class Aetos(Service):
 
     @property
     def url(self) -> str:
-        """Its address, as Keystone's catalog would have it."""
+        """Its address, as Keystone's catalog would show it."""
         return f"http://127.0.0.1:{self.port}"
 
     def query(
         self, expression: str, roles: str = "member,reader", project: str = PROJECT
     ) -> list[dict[str, Any]]:
-        """The expression's result for a user with these roles in that project."""
+        """Return the expression's result for a user with these roles in that project."""
         words = urllib.parse.urlencode({"query": expression})
         request = urllib.request.Request(
             f"{self.url}/api/v1/query?{words}", headers=headers(roles, project)
@@ -56,7 +56,7 @@ class Aetos(Service):
 
 
 def headers(roles: str, project: str = PROJECT) -> dict[str, str]:
-    """What Keystone's middleware would add to a request of such a user's."""
+    """Return the headers that Keystone's middleware would add to such a user's request."""
     return {
         "Accept": "application/json",
         "X-Roles": roles,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private Aodh that alarms on Gnocchi's and Prometheus' measures."""
+"""A private Aodh with alarms on the measures of Gnocchi and Prometheus."""
 
 import json
 import pathlib
@@ -59,7 +59,7 @@ http {{
 
 
 class Aodh(Services):
-    """Running API, evaluator and notifier; url: the API's."""
+    """Running API, evaluator and notifier. url: the API's address."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Aodh(Services):
         prometheus: str,
         interval: int,
     ) -> None:
-        """interval: seconds between two evaluations; gnocchi, prometheus: their addresses."""
+        """interval: seconds between two evaluations. gnocchi, prometheus: their addresses."""
         self._folder = folder = folder_in(lab, "aodh")
         front, port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -111,7 +111,10 @@ class Aodh(Services):
     def create_prometheus(
         self, query: str, threshold: float, webhook: str, project: str = PROJECT
     ) -> str:
-        """Make a member's alarm on a query of Prometheus being above threshold; the alarm's id."""
+        """Create a member's alarm that fires above the threshold. Return its id.
+
+        query: an expression of Prometheus.
+        """
         alarm = {
             "name": query,
             "type": "prometheus",
@@ -125,7 +128,7 @@ class Aodh(Services):
         return str(self._request("POST", alarm, project)["alarm_id"])
 
     def create(self, script: str, **settings: str) -> str:
-        """Run a script of etc/aodh/, as a user of the cloud would; the alarm's id."""
+        """Run a script of etc/aodh/ as a user of the cloud would. Return the alarm's id."""
         before = set(self.states())
         run(self._folder, "sh", ETC / script, environment={**self._credentials(), **settings})
         (made,) = set(self.states()) - before
@@ -141,12 +144,12 @@ class Aodh(Services):
         }
 
     def states(self) -> dict[str, str]:
-        """ok, alarm or insufficient data, by alarm's id."""
+        """Return ok, alarm or insufficient data, by alarm id."""
         found = self._request("GET", None, PROJECT)
         return {one["alarm_id"]: one["state"] for one in found}
 
     def empty_queries(self) -> list[str]:
-        """The queries of Prometheus, as the evaluator sent them, that gave no result."""
+        """Return the queries without a result, as the evaluator sent them to Prometheus."""
         return EMPTY_QUERY.findall(self._evaluator_log.read_text(errors="replace"))
 
     def _request(self, method: str, body: dict[str, Any] | None, project: str) -> Any:

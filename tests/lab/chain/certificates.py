@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates for a lab's exporter, signed by an authority of the lab's own."""
+"""Certificates for a lab's exporter, signed by the lab's own authority."""
 
 import dataclasses
 import pathlib
@@ -11,7 +11,7 @@ from tests.lab.chain.service import folder_in
 
 @dataclasses.dataclass(frozen=True)
 class Certificates:
-    """Paths of PEM files: the authority's certificate, the exporter's and its key."""
+    """Paths of PEM files: the authority's certificate, the exporter's certificate and its key."""
 
     authority: pathlib.Path
     certificate: pathlib.Path
@@ -19,7 +19,7 @@ class Certificates:
 
 
 def for_loopback(lab: pathlib.Path) -> Certificates:
-    """Make an authority, and a certificate of it for 127.0.0.1, in a folder of the lab's."""
+    """Create an authority and its certificate for 127.0.0.1 in a folder of the lab."""
     folder = folder_in(lab, "certificates")
     authority = trustme.CA()
     exporter = authority.issue_cert("127.0.0.1")

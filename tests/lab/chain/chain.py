@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All of it on one machine: an agent on lab guests, and everything behind it."""
+"""An agent on lab guests and all services behind it, on one machine."""
 
 import contextlib
 from collections.abc import Callable
@@ -21,16 +21,16 @@ from tests.lab.guest import Guest
 from tests.lab.hypervisor import Hypervisor
 from tests.lab.waiting import wait_long_for
 
-#: The host's name, in Ceilometer's configuration and on Prometheus' page.
+#: The host's name, in Ceilometer's configuration and in Prometheus' label.
 HOST = "compute-1"
-#: Seconds between two polls, and what Gnocchi and Aodh take for a minute: a chain that
-#: is twelve times faster than what is shipped.
+#: Seconds between two polls. Gnocchi and Aodh use it in place of a minute, so everything is twelve
+#: times faster than the shipped files.
 INTERVAL = 5
 TIMES = 60 // INTERVAL
 SECONDS = 120
 #: The balloons' period in seconds.
 PERIOD = 2
-#: As etc/prometheus/prometheus.yml shows them.
+#: The options that etc/prometheus/prometheus.yml shows.
 TLS = """
 prometheus_tls_enable = true
 prometheus_tls_certfile = {0.certificate}
@@ -41,22 +41,22 @@ prometheus_tls_keyfile = {0.key}
 class Chain:
     """The running chain; a context manager that ends it.
 
-    say: called with the name of what is being started.
+    report: called with the name of what is being started.
     """
 
-    def __init__(self, hypervisor: Hypervisor, say: Callable[[str], None] = lambda text: None):
+    def __init__(self, hypervisor: Hypervisor, report: Callable[[str], None] = lambda text: None):
         with contextlib.ExitStack() as starting:
-            self._start(hypervisor, starting, say)
+            self._start(hypervisor, starting, report)
             self._running = starting.pop_all()
 
     def _start(
-        self, hypervisor: Hypervisor, running: contextlib.ExitStack, say: Callable[[str], None]
+        self, hypervisor: Hypervisor, running: contextlib.ExitStack, report: Callable[[str], None]
     ) -> None:
         lab = hypervisor.folder
-        say("RabbitMQ and PostgreSQL")
+        report("RabbitMQ and PostgreSQL")
         self.rabbitmq = running.enter_context(RabbitMQ(lab))
         self.postgresql = running.enter_context(PostgreSQL(lab))
-        say("Gnocchi and a push gateway, and ceilometer-agent-notification to feed them")
+        report("Gnocchi and a push gateway, and ceilometer-agent-notification to feed them")
         self.pushgateway = running.enter_context(Pushgateway(lab))
         self.gnocchi = running.enter_context(Gnocchi(lab, self.postgresql.database("gnocchi")))
         broker = self.rabbitmq.transport_url
@@ -67,7 +67,7 @@ class Chain:
                 gnocchi=self.gnocchi.url,
             )
         )  # fmt: skip
-        say("ceilometer-polling with all meters")
+        report("ceilometer-polling with all meters")
         self.certificates = certificates.for_loopback(lab)
         self.agent = running.enter_context(
             Agent(hypervisor, host=HOST, interval=INTERVAL, period=PERIOD, meters=tuple(METERS),
@@ -75,13 +75,13 @@ class Chain:
                   authority=self.certificates.authority,
                   polling_options=TLS.format(self.certificates))
         )  # fmt: skip
-        say("Prometheus, node_exporter and Aetos")
+        report("Prometheus, node_exporter and Aetos")
         self.prometheus = running.enter_context(
             Prometheus(lab, {HOST: self.agent.port}, times=TIMES,
                        authority=self.certificates.authority)
         )  # fmt: skip
         self.aetos = running.enter_context(Aetos(lab, self.prometheus.port))
-        say("Aodh and a webhook")
+        report("Aodh and a webhook")
         self.webhook = running.enter_context(Webhook())
         self.aodh = running.enter_context(
             Aodh(lab, self.postgresql.database("aodh"), broker, gnocchi=self.gnocchi.url,
@@ -89,7 +89,7 @@ class Chain:
         )  # fmt: skip
 
     def wait_for_measures(self, guest: Guest) -> None:
-        """Until Gnocchi has a measure of the guest's memory.util."""
+        """Wait until Gnocchi has a measure of the guest's memory.util."""
         wait_long_for(
             lambda: self.gnocchi.measures(guest.uuid, "memory.util", INTERVAL),
             SECONDS, "the first measure", self.agent.log_text,

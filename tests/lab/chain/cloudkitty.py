@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What CloudKitty's Gnocchi collector finds of a project, in a process of its own.
+"""Run CloudKitty's Gnocchi collector for a project, in a process of its own.
 
-Arguments: Gnocchi's address, metrics.yml, the metric, the project and the hour's begin in ISO
-format. Prints the quantity by the instance's UUID in JSON.
+Arguments: Gnocchi's address, metrics.yml, the metric, the project, and the start of the hour in
+ISO format. Prints the quantity by instance UUID as JSON.
 """
 
 import datetime

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private Gnocchi, and what feeds it."""
+"""A private Gnocchi, and the publisher that feeds it."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from tests.lab.chain.service import Service, Services, folder_in, listens, progr
 
 ETC = pathlib.Path(__file__).parents[3] / "etc/ceilometer"
 QUERY_SECONDS = 30
-#: One more definition of an archive policy, below the one of an hour.
+#: The last line of an archive policy of an hour, and one more definition below it.
 FIVE_MINUTES = "        timespan: 365 days\n      - granularity: 5 minutes"
 
 CONFIG = """
@@ -39,7 +39,7 @@ metric_cleanup_delay = 300
 
 
 class Gnocchi(Services):
-    """Running API and metricd; url: the API's; folder: of both."""
+    """Running API and metricd. url: the API's address. folder: the folder of both."""
 
     def __init__(self, lab: pathlib.Path, database: str) -> None:
         self.folder = folder = folder_in(lab, "gnocchi")
@@ -56,13 +56,13 @@ class Gnocchi(Services):
         super().__init__(self.api, self.metricd)
 
     def measures(self, instance: str, meter: str, granularity: float) -> list[tuple[str, float]]:
-        """Time and mean of each interval kept so far; empty where there is no such metric."""
+        """Return time and mean of each stored interval; empty if there is no such metric."""
         path = f"/v1/resource/instance/{instance}/metric/{meter}/measures"
         found = self._get(f"{path}?granularity={granularity}&refresh=true")
         return [(when, value) for when, _, value in found or []]
 
     def _get(self, path: str) -> Any:
-        # None where there is no such thing yet.
+        # None until the resource exists.
         token = base64.b64encode(b"admin:").decode()
         request = urllib.request.Request(
             self.url + path, headers={"Authorization": f"Basic {token}"}
@@ -77,11 +77,13 @@ class Gnocchi(Services):
 
 
 def publisher(folder: pathlib.Path, minute: int) -> str:
-    """The publisher that feeds it, with definitions as README has them made: ours appended.
+    """Return the publisher for Gnocchi's address.
 
-    folder: where the definitions are put; minute: how many seconds a minute of the archive
-    policies has. Every meter is kept by the second, so that each measure is one sample, and by
-    5 minutes, as ceilometer-low keeps it.
+    Its definitions are Ceilometer's with ours appended, as the documentation says. Every meter is
+    stored by the second, so that each measure is one sample, and by 5 minutes, as in
+    ceilometer-low.
+    folder: Where the definitions are written.
+    minute: How many seconds a minute of the archive policies has.
     """
     own = resources.files("ceilometer.publisher") / "data/gnocchi_resources.yaml"
     text = own.read_text() + (ETC / "gnocchi_resources.memballoon.yaml").read_text()

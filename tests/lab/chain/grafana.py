@@ -20,16 +20,15 @@ COMPILER_SECONDS = 60
 
 
 def packages() -> pathlib.Path:
-    """The folder that has node_modules; not there before fetch() has been called."""
+    """Return the folder with node_modules. It does not exist before fetch() was called."""
     return image.cache_dir() / "-".join(PACKAGES).strip("@").replace("/", "-")
 
 
 def fetch(programs: pathlib.Path) -> pathlib.Path:
-    """Install the packages into the cache if they are not there; return packages().
+    """Install the packages into the cache if they are missing. Return packages().
 
-    programs: the folder that has npm and node. npm verifies what it downloads; that all
-    of it is there shows when the compiler starts.
-    Raises download.DownloadError.
+    programs: The folder that has npm and node. npm verifies its downloads. Starting the compiler
+        shows that all packages are there. Raises download.DownloadError.
     """
     target = packages()
     if target.exists():
@@ -48,9 +47,9 @@ def fetch(programs: pathlib.Path) -> pathlib.Path:
 
 
 def _environment(programs: pathlib.Path) -> dict[str, str]:
-    """The caller's, and the system's certificate authorities.
+    """Return the caller's environment with the system's certificate authorities.
 
-    Node.js has a list of its own, and npm retries a refused certificate without a word.
+    Node.js has its own list of authorities, and npm retries a refused certificate silently.
     """
     options = f"{os.environ.get('NODE_OPTIONS', '')} --use-system-ca".strip()
     path = f"{programs}:{os.environ.get('PATH', '')}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The notification agents between the broker and the services that keep samples."""
+"""The notification agents between the broker and the services that store samples."""
 
 import pathlib
 
@@ -27,8 +27,9 @@ endpoint = {gnocchi}
 class NotificationAgents(Services):
     """Running ceilometer-agent-notification, one for each list of publishers.
 
-    publishers: where each sends its samples, as in pipeline.yaml; gnocchi: its address,
-    whose resource types are made first; rabbit: lines for [oslo_messaging_rabbit].
+    publishers: Where each agent sends its samples, as in pipeline.yaml.
+    gnocchi: Gnocchi's address. Its resource types are created first.
+    rabbit: Lines for [oslo_messaging_rabbit].
     """
 
     def __init__(

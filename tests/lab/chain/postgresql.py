@@ -12,7 +12,7 @@ USER = "chain"
 class PostgreSQL(Service):
     """A running server that trusts every user of this machine.
 
-    connections: how many it serves at a time.
+    connections: how many clients it serves at the same time.
     """
 
     def __init__(self, lab: pathlib.Path, *, connections: int = 100) -> None:
@@ -33,7 +33,7 @@ class PostgreSQL(Service):
         )  # fmt: skip
 
     def database(self, name: str) -> str:
-        """The address of a new database."""
+        """Create a database and return its address."""
         self._run(f"CREATE DATABASE {name}")
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
 

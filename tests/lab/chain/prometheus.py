@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private Prometheus with the rules that this project ships, and a node_exporter."""
+"""A private Prometheus with the shipped rules, and a node_exporter."""
 
 import json
 import pathlib
@@ -19,23 +19,23 @@ ETC = pathlib.Path(__file__).parents[3] / "etc/prometheus"
 RULES, ALERTS = ETC / "guest-memory.rules.yml", ETC / "guest-memory.alerts.yml"
 PUSH_RULES = ETC / "guest-memory.pushgateway.rules.yml"
 QUERY_SECONDS = 30
-#: Times in the rules: windows, 'for:' and thresholds in seconds.
+#: Matches the times in the rules: windows, 'for:' and thresholds in seconds.
 TIME = re.compile(r"(\[|(?<=\dm):|for: |offset |interval: |:seconds\) > )(\d+)(m|h|)\b")
 UNIT_SECONDS = {"": 1, "m": 60, "h": 3600}
 
 
 def binary(name: str) -> pathlib.Path:
-    """A program of Debian's prometheus package: prometheus, promtool."""
+    """Return the path of a program of Debian's prometheus packages, such as promtool."""
     return image.unpacked("prometheus") / "usr/bin" / name
 
 
 def promtool(folder: pathlib.Path, *words: str | pathlib.Path) -> str:
-    """What promtool prints; RuntimeError if it finds something wrong."""
+    """Return the output of promtool. Raises RuntimeError if promtool finds an error."""
     return run(folder, binary("promtool"), *words)
 
 
 def faster(text: str, times: int) -> str:
-    """Return rules with shorter times, for tests that cannot wait as long."""
+    """Return the rules with all times divided, for tests that cannot wait as long."""
     return TIME.sub(lambda m: f"{m[1]}{_shorter(m[2], m[3], times)}", text)
 
 
@@ -47,9 +47,10 @@ def _shorter(number: str, unit: str, times: int) -> str:
 class Prometheus(Service):
     """A running Prometheus with the shipped configuration.
 
-    targets: the exporters' ports by host's name; times: by how much its scraping and the
-    rules' times are faster than what is shipped; authority: of the exporters' certificates,
-    in a PEM file; pushgateway: the port of a push gateway that it scrapes as well.
+    targets: The exporters' ports by host name.
+    times: The factor by which scraping and the rules' times are faster than the shipped ones.
+    authority: A PEM file with the authority of the exporters' certificates.
+    pushgateway: The port of a push gateway to scrape as well.
     """
 
     def __init__(
@@ -81,15 +82,18 @@ class Prometheus(Service):
 
     @property
     def url(self) -> str:
-        """Its page."""
+        """The address of its page and its API."""
         return f"http://127.0.0.1:{self.port}"
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The expression's result now: a list of {"metric": labels, "value": [time, text]}."""
+        """Return the expression's result now.
+
+        Each item is {"metric": labels, "value": [time, text]}.
+        """
         return list(self._get("query", query=expression)["result"])
 
     def alerts(self, name: str, **labels: str) -> list[str]:
-        """The states (pending, firing) of that alert's instances that have these labels."""
+        """Return the states (pending, firing) of this alert's instances with these labels."""
         return [
             alert["state"]
             for alert in self._get("alerts")["alerts"]
@@ -127,7 +131,7 @@ def _configure(folder: pathlib.Path, times: int, pushgateway: int | None) -> Non
 
 
 def push_job(target: str) -> dict[str, Any]:
-    """The scrape job that the head of PUSH_RULES shows, for that push gateway."""
+    """Return the scrape job at the head of PUSH_RULES, for that push gateway."""
     shown = re.findall(r"^#     ((?:- |  ).*)$", PUSH_RULES.read_text(), re.MULTILINE)
     (job,) = yaml.safe_load("\n".join(shown))
     job["static_configs"] = [{"targets": [target]}]
@@ -146,6 +150,6 @@ def _node_exporter(folder: pathlib.Path, port: int) -> Service:
 
 
 def _target(host: str, port: int) -> dict[str, Any]:
-    # All hosts of a lab have one address: their names are given here, as the relabelling
-    # of prometheus.yml would take them from the addresses.
+    # All hosts of a lab have the same address. So the names are set here, where the relabelling of
+    # prometheus.yml would take them from the addresses.
     return {"targets": [f"127.0.0.1:{port}"], "labels": {"host": host}}

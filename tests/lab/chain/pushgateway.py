@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private push gateway, to which Ceilometer's publisher prometheus:// sends."""
+"""A private push gateway, which receives samples from Ceilometer's publisher prometheus://."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ from tests.lab.chain.service import Service, folder_in, listens
 
 
 class Pushgateway(Service):
-    """A running push gateway. port: of the loopback address; publisher: its URL in a pipeline."""
+    """A running push gateway. port: on the loopback address. publisher: its URL for a pipeline."""
 
     def __init__(self, lab: pathlib.Path) -> None:
         self.port = free_port()

@@ -6,12 +6,12 @@ import pathlib
 from tests.lab.agent import free_port
 from tests.lab.chain.service import Service, folder_in, listens
 
-#: Debian's own wrapper before it would change the user and write to /var.
+#: The program behind Debian's wrapper, which would change the user and write to /var.
 PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
 
 class RabbitMQ(Service):
-    """A running broker; transport_url: where oslo.messaging reaches it."""
+    """A running broker. transport_url: its address for oslo.messaging."""
 
     def __init__(self, lab: pathlib.Path) -> None:
         folder = folder_in(lab, "rabbitmq", nobody=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One process of the chain behind the agent, and the folder it works in."""
+"""One process of the services behind the agent, and its folder."""
 
 import contextlib
 import glob
@@ -17,7 +17,7 @@ from typing import Self
 
 from tests.lab.waiting import wait_for
 
-#: What is not unpacked or in the environment, and a file of each Debian package.
+#: Programs of the system that the services need, and a file of each Debian package.
 PACKAGES = {
     "postgresql": "/usr/lib/postgresql/*/bin/postgres",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
@@ -28,16 +28,18 @@ PROGRAM_SECONDS = 240
 
 
 def missing_packages() -> list[str]:
-    """Debian packages the services need that are not on this machine."""
+    """Return the Debian packages that the services need and this machine lacks."""
     return [package for package, file in PACKAGES.items() if not glob.glob(file)]
 
 
 class Service:
     """A running service; a context manager that ends it.
 
-    folder: below a lab's, so that the service ends with the lab; name:
-    of its log; command: what to run; environment: further variables; ready: returns
-    whether it is up; the constructor waits for that up to ``seconds``.
+    folder: A folder below the lab's, so that the service ends with the lab.
+    name: The name of its log.
+    command: The command to run.
+    environment: Further variables.
+    ready: Returns whether the service is up. The constructor waits for that up to ``seconds``.
     """
 
     def __init__(
@@ -72,10 +74,10 @@ class Service:
                 start_new_session=True,
                 **_user_of(self._folder),
             )
-        wait_for(self._is_up, self._seconds, f"{self.name} is up", self.last_words)
+        wait_for(self._is_up, self._seconds, f"{self.name} is up", self.log_tail)
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
-        """End it and all processes that it started."""
+        """End the service and all processes that it started."""
         if self._process.poll() is None:
             self._process.send_signal(signum)
         try:
@@ -86,17 +88,17 @@ class Service:
             self._process.wait(timeout=STOP_SECONDS)
 
     def restart(self, signum: int = signal.SIGTERM) -> None:
-        """End it and start it again, with the data it has."""
+        """End the service and start it again with its data."""
         self.stop(signum)
         self.start()
 
     def check(self) -> None:
-        """Raise RuntimeError if it has ended by itself."""
+        """Raise RuntimeError if the service has ended."""
         if self._process.poll() is not None:
-            raise RuntimeError(f"{self.name} has ended: {self.last_words()}")
+            raise RuntimeError(f"{self.name} has ended: {self.log_tail()}")
 
-    def last_words(self) -> str:
-        """The end of its log."""
+    def log_tail(self) -> str:
+        """Return the end of the service's log."""
         return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
 
     def __enter__(self) -> Self:
@@ -107,18 +109,18 @@ class Service:
 
     def _is_up(self) -> bool:
         if self._process.poll() is not None:
-            raise RuntimeError(f"{self.name} ended at once: {self.last_words()}")
+            raise RuntimeError(f"{self.name} ended at once: {self.log_tail()}")
         return self._ready()
 
 
 class Services:
-    """Several that belong together; a context manager that ends them, the last one first."""
+    """Several services that belong together; a context manager that ends them in reverse order."""
 
     def __init__(self, *services: Service) -> None:
         self._services = services
 
     def check(self) -> None:
-        """Raise RuntimeError if one has ended by itself."""
+        """Raise RuntimeError if one of the services has ended."""
         for service in self._services:
             service.check()
 
@@ -131,9 +133,9 @@ class Services:
 
 
 def folder_in(lab: pathlib.Path, name: str, *, nobody: bool = False) -> pathlib.Path:
-    """A new folder in the lab's; what runs in it is the user nobody's if that is wanted.
+    """Create a folder in the lab's folder and return it.
 
-    PostgreSQL and RabbitMQ do not run as root.
+    The owner is nobody if that is wanted, because PostgreSQL and RabbitMQ do not run as root.
     """
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=lab))
     if nobody and os.geteuid() == 0:
@@ -145,7 +147,7 @@ def folder_in(lab: pathlib.Path, name: str, *, nobody: bool = False) -> pathlib.
 def run(
     folder: pathlib.Path, *command: str | pathlib.Path, environment: dict[str, str] | None = None
 ) -> str:
-    """What a program prints that does its work and ends; RuntimeError if it fails."""
+    """Run a program to its end and return its output. Raises RuntimeError if it fails."""
     done = subprocess.run(
         [str(word) for word in command],
         check=False, cwd=folder, env=_environment(folder, environment or {}), text=True,
@@ -158,7 +160,10 @@ def run(
 
 
 def module_output(folder: pathlib.Path, module: str, *words: str) -> str:
-    """The last line that a module of the tests' prints when it is run; RuntimeError if it fails."""
+    """Run a module of the tests and return the last line that it prints.
+
+    Raises RuntimeError if it fails.
+    """
     tree = pathlib.Path(__file__).parents[3]
     printed = run(
         folder, sys.executable, "-W", "ignore", "-m", module, *words,
@@ -168,7 +173,7 @@ def module_output(folder: pathlib.Path, module: str, *words: str) -> str:
 
 
 def program(name: str) -> pathlib.Path:
-    """A program of this environment's; of the system's where there is none."""
+    """Return the path of a program in this environment, or of the system's if there is none."""
     own = pathlib.Path(sys.executable).with_name(name)
     found = own if own.exists() else shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
@@ -177,14 +182,14 @@ def program(name: str) -> pathlib.Path:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody accepts connections there."""
+    """Return whether a process accepts connections at that port."""
     with socket.socket() as probe:
         probe.settimeout(5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _environment(folder: pathlib.Path, further: dict[str, str]) -> dict[str, str]:
-    # The folder in it is what the lab's sweep finds a left service by.
+    # The lab's sweep finds a service of an interrupted run by the folder in its environment.
     own = pathlib.Path(sys.executable).parent
     return {
         "PATH": f"{own}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -195,7 +200,7 @@ def _environment(folder: pathlib.Path, further: dict[str, str]) -> dict[str, str
 
 
 def _user_of(folder: pathlib.Path) -> dict[str, object]:
-    """Popen arguments to run as the folder's owner."""
+    """Return Popen arguments to run as the folder's owner."""
     owner = folder.stat()
     if owner.st_uid == os.geteuid():
         return {}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One question to a datasource or a strategy of Watcher's, in a process of its own.
+"""Ask a datasource or a strategy of Watcher one question, in a process of its own.
 
-What Watcher imports keeps the lab's own servers from answering, so nothing else imports it.
-Arguments: watcher.conf, Aetos' address, and the question in JSON. Prints the answer in JSON.
+Importing Watcher stops the lab's own servers from answering, so nothing else imports it.
+Arguments: watcher.conf, Aetos' address, and the question as JSON. Prints the answer as JSON.
 """
 
 import json
@@ -32,7 +32,10 @@ def main() -> None:
 def _answer(
     aetos: str, source: str, ask: str, resource: dict[str, Any], arguments: dict[str, Any]
 ) -> Any:
-    """Have a method of that source answer; of the strategy, the name of the error it raises."""
+    """Call the method of the source and return its result.
+
+    For the strategy, return the name of the error that it raises.
+    """
     one = types.SimpleNamespace(**resource)
     if source == "workload_balance":
         return _error_of_workload_balance(one)
@@ -49,7 +52,7 @@ def _datasource(name: str, aetos: str) -> Any:
 
 
 def _error_of_workload_balance(instance: types.SimpleNamespace) -> str | None:
-    """Choose from an overloaded host with that instance, whose use is not known."""
+    """Run the strategy for an overloaded host with that instance, whose usage is unknown."""
     instance.watcher_exclude = False
     instance.state = InstanceState.ACTIVE.value
     model = types.SimpleNamespace(get_node_instances=lambda node: [instance])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receives what Aodh's alarms and Alertmanager's kind send to a webhook."""
+"""A webhook that receives the notifications of Aodh and Alertmanager."""
 
 import http.server
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ./tools/cloud shows: an OpenStack with two servers, until Ctrl-C."""
+"""The command of ./tools/cloud: an OpenStack with two servers, until Ctrl-C."""
 
 import argparse
 import sys
@@ -17,8 +17,8 @@ STEPS = 8
 OPENRC = "openrc"
 
 WHERE = """
-Everything is up. 'climber' takes {step} MiB each {interval} s and gives all back, over and
-over; 'steady' does nothing. Each is on a compute host of its own.
+Everything is up. 'climber' takes {step} MiB every {interval} s, frees all of it and starts again.
+'steady' does nothing. Each server is on its own compute host.
 
 In another terminal:
     . {openrc}
@@ -34,15 +34,15 @@ Gnocchi      {gnocchi}
 Prometheus   {prometheus}/graph?g0.expr=ceilometer_memory_usage&g0.tab=0&g0.range_input=10m
 Exporters    {exporters}
 Logs         {folder}
-Ctrl-C takes it all down.
+Ctrl-C stops everything.
 """
 
 
 def main() -> int:
-    """Run the cloud; the exit status."""
+    """Run the cloud. Return the exit status."""
     parser = argparse.ArgumentParser(prog="tools/cloud", description=__doc__)
     parser.add_argument(
-        "--seconds", type=float, default=float("inf"), help="end by itself after so many seconds"
+        "--seconds", type=float, default=float("inf"), help="end after this many seconds"
     )
     arguments = parser.parse_args()
     if lacking := missing():
@@ -60,9 +60,9 @@ def main() -> int:
 def _run(seconds: float) -> None:
     with Cloud(lambda text: print(text, flush=True)) as cloud:
         print("       booting two servers", flush=True)
-        # The scheduler puts the second where there is more room: on the other host.
+        # The scheduler places the second server where there is more room, on the other host.
         steady, climber = (cloud.server(name).wait_until_up() for name in ("steady", "climber"))
-        print(_where(cloud, climber), flush=True)
+        print(_addresses(cloud, climber), flush=True)
         _watch(cloud, (steady, climber), time.monotonic() + seconds)
 
 
@@ -85,7 +85,7 @@ def _watch(cloud: Cloud, servers: tuple[Server, Server], end: float) -> None:
         pause.wait(min(INTERVAL, max(0.0, end - time.monotonic())))
 
 
-def _where(cloud: Cloud, climber: Server) -> str:
+def _addresses(cloud: Cloud, climber: Server) -> str:
     openrc = cloud.folder / OPENRC
     lines = [f"export {name}={value}" for name, value in cloud.site.environment().items()]
     openrc.write_text("\n".join([*lines, f"export PATH={sys.prefix}/bin:$PATH", ""]))

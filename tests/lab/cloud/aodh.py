@@ -22,11 +22,11 @@ interface = public
 
 
 class Aodh(Services):
-    """Running API, evaluator and notifier; prometheus: the port of the one it asks."""
+    """Running API, evaluator and notifier. prometheus: the port of the queried Prometheus."""
 
     def __init__(self, site: Site, prometheus: int) -> None:
         folder = folder_in(site.folder, "aodh")
-        # As Gnocchi.
+        # keystonemiddleware does not use --config-file. It looks in ~/.aodh.
         config = folder / ".aodh/aodh.conf"
         config.parent.mkdir()
         port = site.ports["aodh"]

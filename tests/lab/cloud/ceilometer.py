@@ -16,8 +16,8 @@ from tests.lab.chain.gnocchi import ETC
 from tests.lab.chain.service import Service, Services, folder_in, program, run
 from tests.lab.cloud.site import SERVICE, Site
 
-#: Seconds between two polls, which is Nova's default period as well. Gnocchi keeps means of
-#: this length beside those of a minute, for alarms that tests cannot wait minutes for.
+#: Seconds between two polls, which is also Nova's default period. Gnocchi stores means of this
+#: length beside means of a minute, because tests cannot wait minutes for alarms.
 INTERVAL = 10
 
 NOTIFICATION = """
@@ -53,7 +53,7 @@ interface = public
 
 
 class NotificationAgent(Services):
-    """The running agent that puts samples and Nova's notifications into Gnocchi.
+    """The running agent that stores samples and Nova's notifications in Gnocchi.
 
     Gnocchi and Keystone have to be up.
     """
@@ -80,7 +80,7 @@ class NotificationAgent(Services):
 
 
 def _definitions() -> str:
-    """Ceilometer's definitions with ours appended, as the documentation has it done."""
+    """Return Ceilometer's definitions with ours appended, as the documentation says."""
     stock = resources.files("ceilometer.publisher") / "data/gnocchi_resources.yaml"
     text = stock.read_text() + (ETC / "gnocchi_resources.memballoon.yaml").read_text()
     definitions = yaml.safe_load(text)
@@ -104,13 +104,17 @@ def _pipeline(definitions: pathlib.Path) -> dict[str, object]:
 
 
 class PollingAgent(Agent):
-    """A compute host's running ceilometer-polling, with all of the plugin's meters.
+    """A running ceilometer-polling of a compute host, with all of the plugin's meters.
 
-    folder: the host's, where it works; host: the host's name, as Nova has it; uri: of
-    its libvirtd; port: of its exporter, a free one at 0; discovery, extra_metadata: as
-    [compute] has them; meters, interval, discoveries: as in polling.yaml; prefix: words
-    before the command; further: more configuration files; settings: further lines of its
-    configuration.
+    folder: The host's folder, where the agent works.
+    host: The host's name in Nova.
+    uri: The address of the host's libvirtd.
+    port: The exporter's port; a free one if it is 0.
+    discovery, extra_metadata: Options of [compute].
+    meters, interval, discoveries: As in polling.yaml.
+    prefix: Words before the command.
+    further: More configuration files.
+    settings: Further lines of its configuration.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All of it on one machine: an OpenStack with two compute hosts."""
+"""An OpenStack with two compute hosts on one machine."""
 
 import concurrent.futures
 import contextlib
@@ -29,29 +29,32 @@ from tests.lab.cloud.server import Server
 from tests.lab.cloud.site import Site
 from tests.lab.waiting import wait_for
 
-#: How many services come up at a time: what they do first keeps a core each.
+#: How many services start at the same time. Each one uses a CPU core while it starts.
 AT_A_TIME = 3
 CONNECTIONS = 400
 HOSTS_SECONDS = 180
-#: Prometheus scrapes and its rules look so many times more often than what is shipped.
+#: The factor by which Prometheus' scraping and the times of its rules are faster than the shipped
+#: ones.
 TIMES = 6
 QUERY_SECONDS = 30
 NOT_FOUND = 404
 SCRIPTS = pathlib.Path(__file__).parents[3] / "etc/aodh"
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class Cloud:
     """The running cloud; a context manager that ends it.
 
-    say: called with the name of what is being started; hosts: by name; admin,
-    member: openstacksdk's connections; content: image and flavors.
+    report: Called with the name of what is being started.
+    hosts: Compute hosts by name.
+    admin, member: Connections of openstacksdk.
+    content: The image and the flavors.
     """
 
-    def __init__(self, say: Say = lambda text: None) -> None:
+    def __init__(self, report: Report = lambda text: None) -> None:
         self._begin = time.monotonic()
-        self._print_line = say
+        self._print_line = report
         self._services: list[service.Services] = []
         with contextlib.ExitStack() as starting:
             self._start(starting)
@@ -60,10 +63,11 @@ class Cloud:
     def server(
         self, name: str, *, flavor: str = "lab", host: str | None = None, **options: Any
     ) -> Server:
-        """Have Nova build a server.
+        """Create a server.
 
-        host: where to build it; None leaves that to the scheduler. Only an administrator may
-        choose, and then owns the server. options: further ones of Nova's API.
+        host: Where to build it; None leaves that to the scheduler. Only an administrator may choose
+            a host, and then owns the server.
+        options: Further options of Nova's API.
         """
         connection = self.member
         if host is not None:
@@ -80,7 +84,8 @@ class Cloud:
     def set_period(self, host: Host, period: int) -> None:
         """Restart the host's nova-compute with another [libvirt] mem_stats_period_seconds.
 
-        Waits until it takes orders: it fails servers that are given to it while it starts.
+        Waits until nova-compute accepts requests, because it fails servers that it gets while it
+        starts.
         """
         host.stop_compute()
         before = self._heartbeat(host)
@@ -88,7 +93,7 @@ class Cloud:
         wait_for(lambda: self._heartbeat(host) != before, HOSTS_SECONDS, "nova-compute", every=1.0)
 
     def get(self, service: str, path: str) -> Any:
-        """What a service's API answers to the member; None where there is no such thing."""
+        """Return a service's answer to the member; None if there is no such resource."""
         answer = self.member.session.get(
             self.site.url(service) + path, timeout=QUERY_SECONDS, raise_exc=False
         )
@@ -98,13 +103,13 @@ class Cloud:
         return answer.json()
 
     def measures(self, server: str, meter: str, granularity: float) -> list[tuple[str, float]]:
-        """Time and mean of each interval that Gnocchi keeps; empty without such a metric."""
+        """Return time and mean of each interval in Gnocchi; empty without such a metric."""
         path = f"/v1/resource/instance/{server}/metric/{meter}/measures"
         found = self.get("gnocchi", f"{path}?granularity={granularity}&refresh=true")
         return [(when, value) for when, _, value in found or []]
 
     def create_alarm(self, script: str, **settings: str) -> str:
-        """Run a script of etc/aodh/ as the member; the alarm's id."""
+        """Run a script of etc/aodh/ as the member. Return the alarm's id."""
         before = self._alarms()
         environment = {**self.site.environment(), **settings}
         service.run(self.folder, "sh", SCRIPTS / script, environment=environment)
@@ -112,7 +117,7 @@ class Cloud:
         return made
 
     def close(self) -> None:
-        """End everything."""
+        """End all processes."""
         self._running.close()
 
     def __enter__(self) -> Self:
@@ -122,13 +127,14 @@ class Cloud:
         self.close()
 
     def _start(self, running: contextlib.ExitStack) -> None:
-        self._say("two libvirtds, PostgreSQL and RabbitMQ")
+        self._report("two libvirtds, PostgreSQL and RabbitMQ")
         first = running.enter_context(Host(1))
         self.folder = first.cloud
         second = running.enter_context(Host(2, self.folder))
         self.hosts = {host.name: host for host in (first, second)}
         self.postgresql = PostgreSQL(self.folder, connections=CONNECTIONS)
-        # All else is killed with the folder; a killed PostgreSQL leaves shared memory behind.
+        # All other processes are killed with the folder. A killed PostgreSQL leaves shared memory
+        # behind.
         running.callback(self.postgresql.stop, signal.SIGINT)
         self.rabbitmq = RabbitMQ(self.folder)
         self.site = site = Site(self.folder, self.postgresql, self.rabbitmq)
@@ -139,45 +145,45 @@ class Cloud:
             authority=site.certificates.authority,
         )
         self.webhook = running.enter_context(Webhook())
-        self._say("Keystone, Placement, Glance, Neutron")
+        self._report("Keystone, Placement, Glance, Neutron")
         self._start_together(
             lambda: Keystone(site), lambda: Placement(site), lambda: Glance(site),
             lambda: Neutron(site),
         )  # fmt: skip
         self.admin, self.member = site.connect("admin"), site.connect()
-        # Neutron can list ports only after a first query of anything else: SQLAlchemy links
-        # its models then.
+        # Neutron can list ports only after a query of another kind, because SQLAlchemy links its
+        # models at the first query.
         list(self.admin.network.networks())
-        # Conductor and scheduler end if Keystone names a Placement that does not answer.
-        self._say("Nova, Gnocchi, Aodh, Heat")
+        # Conductor and scheduler end if the Placement in Keystone's catalog does not answer.
+        self._report("Nova, Gnocchi, Aodh, Heat")
         self._start_together(
             lambda: Nova(site), lambda: Gnocchi(site),
             lambda: Aodh(site, self.prometheus.port), lambda: Heat(site),
         )  # fmt: skip
-        self._say("nova-compute and Ceilometer's agents")
+        self._report("nova-compute and Ceilometer's agents")
         for host in self.hosts.values():
             host.start_compute(site)
         self._start_together(lambda: NotificationAgent(site))
         self.content = fill(self.folder, self.admin)
         for host in self.hosts.values():
             host.start_agent()
-        self._say("servers, as soon as the hosts are known")
+        self._report("servers, as soon as the hosts are known")
         wait_for(self._hosts_are_known, HOSTS_SECONDS, "hosts are known", every=1.0)
 
     def _alarms(self) -> set[str]:
         return {alarm["alarm_id"] for alarm in self.get("aodh", "/v2/alarms")}
 
     def _start_together(self, *makers: Callable[[], Any]) -> None:
-        """Start services beside each other."""
+        """Start services at the same time."""
         executor = concurrent.futures.ThreadPoolExecutor(AT_A_TIME)
         try:
             futures = [executor.submit(maker) for maker in makers]
             for future in concurrent.futures.as_completed(futures):
                 made = future.result()
                 self._services.append(made)
-                self._say(f"  {type(made).__name__} is up", starting=False)
+                self._report(f"  {type(made).__name__} is up", starting=False)
         finally:
-            # What is still being started ends with the cloud's folder.
+            # Services that are still starting end with the cloud's folder.
             executor.shutdown(wait=False, cancel_futures=True)
 
     def _heartbeat(self, host: Host) -> str:
@@ -189,6 +195,6 @@ class Cloud:
             one.check()
         return len(list(self.admin.compute.hypervisors())) == len(self.hosts)
 
-    def _say(self, text: str, *, starting: bool = True) -> None:
+    def _report(self, text: str, *, starting: bool = True) -> None:
         seconds = time.monotonic() - self._begin
         self._print_line(f"{seconds:4.0f} s  {'starting ' if starting else ''}{text}")

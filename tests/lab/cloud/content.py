@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What servers are made of: the lab's guest as an image of Glance's, and flavors."""
+"""The content of the cloud: the lab's guest as an image of Glance, and flavors."""
 
 import dataclasses
 import pathlib
@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.lab import image
 
-#: MiB by flavor's name. A flavor without a disk is forbidden to members.
+#: Memory in MiB by flavor name. Members may not use a flavor without a disk.
 FLAVORS = {"lab": 128, "lab-big": 192}
 DISK_BYTES = 1 << 20
 SECONDS = 60
@@ -15,16 +15,16 @@ SECONDS = 60
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """image_id: of the lab's guest; flavor_ids: by flavor's name."""
+    """image_id: the id of the lab's guest image. flavor_ids: by flavor name."""
 
     image_id: str
     flavor_ids: dict[str, str]
 
 
 def fill(folder: pathlib.Path, admin: Any) -> Content:
-    """Put the guest's image and the flavors into the cloud.
+    """Create the guest's image and the flavors in the cloud.
 
-    folder: where the image's empty disk is made; admin: openstacksdk's connection.
+    folder: where the image's empty disk is created. admin: a connection of openstacksdk.
     """
     built = image.build()
     disk = folder / "disk.raw"

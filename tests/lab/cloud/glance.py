@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance, with a store of files."""
+"""Glance with a file store."""
 
 import shutil
 

@@ -46,7 +46,7 @@ class Heat(Services):
 
     def __init__(self, site: Site) -> None:
         folder = folder_in(site.folder, "heat")
-        # The API has no other way to be told where its configuration is.
+        # The API has no other option for the path of its configuration.
         config = folder / ".heat/heat.conf"
         config.parent.mkdir()
         config.write_text(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One compute host: a libvirtd of root's, nova-compute and the polling agent."""
+"""One compute host: a libvirtd that runs as root, nova-compute and the polling agent."""
 
 import pathlib
 import signal
@@ -13,10 +13,10 @@ from tests.lab.cloud.ceilometer import PollingAgent
 from tests.lab.cloud.libvirtd import HostHypervisor
 from tests.lab.cloud.site import Site
 
-#: Where the serial ports of servers listen: below the ports that the kernel gives to
-#: whoever asks for any.
+#: The first port for servers' serial ports. It is below the kernel's range of ephemeral ports.
 SERIAL_PORTS = "20000:32000"
-#: nova-compute waits as long for running operations to end; a lab has none that matter.
+#: Seconds that nova-compute waits for running operations before it ends. A lab has none that
+#: matter.
 STOP_SECONDS = 5
 
 CONFIG = """
@@ -55,7 +55,7 @@ disable_rootwrap = true
 {privsep}
 {common}
 """
-#: The contexts that nova-compute starts a privileged helper for.
+#: The contexts for which nova-compute starts a privileged helper.
 PRIVSEP = (
     "privsep", "nova_sys_admin", "privsep_osbrick",
     "vif_plug_ovs_privileged", "vif_plug_linux_bridge_privileged",
@@ -65,9 +65,9 @@ PRIVSEP = (
 class Host:
     """A running compute host; a context manager that ends it.
 
-    number: from 1, for its name and its address; cloud: the folder of the whole cloud,
-    which is this host's lab where none is given. Servers' disks are in it, shared by all
-    hosts. port: of its agent's exporter.
+    number: Its number from 1, for its name and its address.
+    cloud: The cloud's folder; this host's lab if None. All hosts share the servers' disks in it.
+    port: The port of its agent's exporter.
     """
 
     def __init__(self, number: int, cloud: pathlib.Path | None = None) -> None:
@@ -97,7 +97,7 @@ class Host:
         )  # fmt: skip
 
     def stop_compute(self) -> None:
-        """Kill nova-compute; its servers run on."""
+        """Kill nova-compute. Its servers keep running."""
         self.compute.stop(signal.SIGKILL)
 
     def restart_compute(self, period: int) -> None:
@@ -106,7 +106,7 @@ class Host:
         self.compute.start()
 
     def start_agent(self, **options: Any) -> PollingAgent:
-        """Start the polling agent, in place of the one there is; options as PollingAgent."""
+        """Start the polling agent in place of the running one. options: as PollingAgent."""
         self.stop_agent()
         self.agent = PollingAgent(
             self._site, self.cloud, self.name, self.hypervisor.uri, port=self.port, **options
@@ -114,7 +114,7 @@ class Host:
         return self.agent
 
     def stop_agent(self) -> None:
-        """End the polling agent, if there is one."""
+        """End the polling agent if it runs."""
         if self.agent is not None:
             self.agent.__exit__(None, None, None)
             self.agent = None

@@ -7,7 +7,7 @@ from tests.lab.chain.service import Services, folder_in, program, run
 from tests.lab.cloud.site import CATALOG, MEMBER, PASSWORD, REGION, SERVICE, Site
 from tests.lab.cloud.wsgi import Api
 
-#: Heat keeps users of its own in a domain of its own, through an administrator of it.
+#: Heat stores its own users in a domain of its own, as that domain's administrator.
 HEAT_DOMAIN = "heat"
 HEAT_ADMIN = "heat_domain_admin"
 
@@ -52,7 +52,7 @@ class Keystone(Services):
 def _fill(site: Site, identity: Any) -> None:
     roles = {role.name: role for role in identity.roles()}
     for role in ("service", "heat_stack_owner", "heat_stack_user"):
-        # Bootstrapping has made the first.
+        # The bootstrap may have created it.
         if role not in roles:
             roles[role] = identity.create_role(name=role)
     for name, kind in CATALOG.items():
@@ -69,7 +69,7 @@ def _fill(site: Site, identity: Any) -> None:
 
 
 def _add_user(identity: Any, name: str, *roles: Any) -> None:
-    """A user, and the project of the same name where it has these roles."""
+    """Create a user, and a project of the same name in which the user has these roles."""
     project = identity.create_project(name=name, domain_id="default")
     user = identity.create_user(
         name=name, password=PASSWORD, default_project_id=project.id, domain_id="default"

@@ -10,7 +10,7 @@ from tests.lab.privileged import USER, PrivilegedHypervisor
 SHARED = pathlib.Path(__file__).with_name("shared.c")
 BUILD_SECONDS = 60
 
-#: The agent's user may read and write, as on Debian 13, where it is in libvirt's group.
+#: The agent's user may read and write. On Debian 13 it is a member of libvirt's group.
 SETTINGS = """
 host_uuid = "{uuid}"
 unix_sock_group = "{group}"
@@ -22,10 +22,10 @@ auth_unix_rw = "none"
 
 
 class HostHypervisor(PrivilegedHypervisor):
-    """A libvirtd with a host name, an identity and an address of its own.
+    """A libvirtd with its own host name, identity and address.
 
-    cloud: the folder of the whole cloud, which is this lab's where none is given. Its
-    libvirtds take it for shared storage.
+    cloud: the cloud's folder; this lab's if None. All libvirtds of the cloud treat it as shared
+        storage.
     """
 
     def __init__(self, name: str, address: str, cloud: pathlib.Path | None) -> None:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Neutron's API without agents: it answers Nova, Heat and users, but binds no port.
+"""Neutron's API without agents. It answers Nova, Heat and users, and binds no port.
 
-Servers therefore boot without a network (``--nic none``). The real API is used, and not
-a stub, so that Nova, Heat and Tempest get Neutron's own answers. Networks can be made and
-named.
+So servers boot without a network (``--nic none``). The real API is used, and not a stub, so that
+Nova, Heat and Tempest get Neutron's own answers. Networks can be created and named.
 """
 
 import sys
@@ -12,7 +11,7 @@ from tests.lab.chain.service import Services, folder_in, run
 from tests.lab.cloud.site import ETC, Site
 from tests.lab.cloud.wsgi import Api
 
-#: Its migrations speak MySQL's dialect alone (from 2025.2 on), its models any.
+#: Its migrations need MySQL (from 2025.2 on), and its models work with any database.
 MAKE_TABLES = """
 import sys
 import sqlalchemy

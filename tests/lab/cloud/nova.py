@@ -8,10 +8,10 @@ from tests.lab.chain.service import Service, Services, folder_in, program, run
 from tests.lab.cloud.site import ETC, Site
 from tests.lab.cloud.wsgi import Api
 
-#: Seconds between two looks of the scheduler for new compute hosts.
+#: Seconds between two searches of the scheduler for new compute hosts.
 DISCOVERY_INTERVAL = 5
 
-#: Of all of Nova's services.
+#: The configuration of all Nova services.
 COMMON = """
 [oslo_messaging_notifications]
 driver = messagingv2
@@ -63,7 +63,7 @@ ram = -1
 
 
 def common(site: Site, folder: pathlib.Path) -> str:
-    """The sections that are the same for every Nova service."""
+    """Return the sections that are the same for every Nova service."""
     return COMMON.format(folder=folder, credentials=site.credentials())
 
 

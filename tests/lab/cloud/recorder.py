@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one host's agent reports in each cycle, and what the agent holds, over a long time."""
+"""Record what one host's agent reports in each cycle, and its resources, over a long time."""
 
 import contextlib
 import dataclasses
@@ -13,14 +13,14 @@ from tests.lab.cloud.host import Host
 
 METRIC = "ceilometer_memory_resident"
 POLLSTER = "memory_resident"
-LOOK_SECONDS = 0.2
+CHECK_SECONDS = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
 class Cycle:
-    """One cycle of the agent: when it was seen to have ended, and what it had.
+    """One cycle of the agent: when its end was seen, and what it reported.
 
-    start: when the one before had ended; servers: uuids with a memory.resident.
+    start: when the previous cycle had ended. servers: UUIDs with a memory.resident.
     """
 
     start: float
@@ -29,8 +29,8 @@ class Cycle:
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
-    """Of all processes of an agent together; memory in MiB."""
+class Resources:
+    """Resources of all processes of an agent together. Memory is in MiB."""
 
     threads: int
     descriptors: int
@@ -38,16 +38,16 @@ class Held:
 
 
 class Recorder:
-    """Records until it is left; a context manager. cycles, held: what was seen, in order.
+    """Records while its context is active. cycles, resources: what was seen, in order.
 
-    An agent takes down a pollster's metrics before it polls, so what is exported after
-    a cycle's end is of that cycle.
+    An agent removes a pollster's metrics before it polls. So the metrics after the end of a
+    cycle belong to that cycle.
     """
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.cycles: list[Cycle] = []
-        self.held: list[Held] = []
+        self.resources: list[Resources] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._record, daemon=True)
 
@@ -63,21 +63,21 @@ class Recorder:
         agent = self.host.agent
         assert agent is not None
         seen, before = agent.cycles(POLLSTER), time.monotonic()
-        while not self._ended.wait(LOOK_SECONDS):
+        while not self._ended.wait(CHECK_SECONDS):
             if (count := agent.cycles(POLLSTER)) == seen:
                 continue
             now = time.monotonic()
             exported = agent.metrics()
-            # A cycle may have ended meanwhile. What it left counts for the next one.
+            # A cycle may have ended in the meantime. Its metrics belong to the next entry.
             if agent.cycles(POLLSTER) == count:
                 servers = frozenset(uuid for name, uuid in exported if name == METRIC)
                 self.cycles.append(Cycle(before, now, servers))
-                self.held.append(held(agent.pid))
+                self.resources.append(resources(agent.pid))
             seen, before = count, now
 
 
-def held(pid: int) -> Held:
-    """What a process and its children hold."""
+def resources(pid: int) -> Resources:
+    """Return the resources of a process and its children."""
     threads = descriptors = 0
     memory = 0.0
     for one in [pid, *_children(pid)]:
@@ -89,11 +89,11 @@ def held(pid: int) -> Held:
         except OSError:
             continue
         memory += pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return Held(threads, descriptors, memory)
+    return Resources(threads, descriptors, memory)
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that any thread of it has started."""
+    """Return the processes that any thread of the process has started."""
     found: list[int] = []
     for file in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):

@@ -10,13 +10,13 @@ from tests.lab.hypervisor import missing_packages
 
 
 def missing() -> list[str]:
-    """What this machine lacks for a cloud, a line each."""
+    """Return what this machine lacks for a cloud, one line each."""
     lacking = []
     packages = [*missing_packages(), *service.missing_packages(), *privileged.missing_packages()]
     if packages:
         lacking.append(f"these packages: apt-get install {' '.join(packages)}")
     if os.geteuid() != 0:
-        lacking.append("root's rights, for libvirtds like those of compute hosts")
+        lacking.append("root, for libvirtds like those of compute hosts")
     if shutil.which("unshare") is None:
         lacking.append("the program unshare: apt-get install util-linux")
     return lacking

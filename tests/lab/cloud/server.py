@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One server of the cloud, asked of Nova and steered like any lab guest."""
+"""One server of the cloud, created by Nova and controlled like any lab guest."""
 
 import os
 import pathlib
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BUILD_SECONDS = 180
 BOOT_SECONDS = 180
 COMMAND_SECONDS = 60
-#: As tests.lab.guest: the lab's guest obeys commands on its second serial port.
+#: Matches the second serial port, on which the lab's guest accepts commands.
 COMMAND_PORT = 1
 SERIAL_PORT = re.compile(
     r"<serial type='tcp'>\s*<source mode='bind' host='([^']*)' service='(\d+)'"
@@ -28,7 +28,7 @@ READY = "lab: ready"
 
 
 class Server:
-    """A server; id: its uuid, which libvirt and Ceilometer have as well."""
+    """A server. id: its UUID in Nova, libvirt and Ceilometer."""
 
     def __init__(self, cloud: "Cloud", server_id: str, name: str) -> None:
         self.cloud = cloud
@@ -36,22 +36,22 @@ class Server:
         self.name = name
 
     def show(self) -> Any:
-        """What Nova says of it now."""
+        """Return Nova's current view of the server."""
         return self.cloud.admin.compute.get_server(self.id)
 
     @property
     def host(self) -> "Host":
-        """The compute host that it is on."""
+        """The compute host that the server is on."""
         return self.cloud.hosts[self.show().compute_host]
 
     @property
     def domain(self) -> libvirt.virDomain:
-        """Its domain, on the host that it is on."""
+        """The server's domain, on the host that the server is on."""
         return self.host.hypervisor.connection.lookupByUUIDString(self.id)
 
     @property
     def pid(self) -> int:
-        """The process id of its QEMU."""
+        """The process id of the server's QEMU."""
         mark = f"-uuid\0{self.id}\0".encode()
         for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -62,7 +62,7 @@ class Server:
         raise ProcessLookupError(f"no QEMU of {self.name}")
 
     def wait_for_status(self, *statuses: str, seconds: float = BUILD_SECONDS) -> "Server":
-        """Until Nova has done what it was asked for, and the server has one of these."""
+        """Wait until Nova has finished its task and the server has one of these statuses."""
 
         def settled() -> bool:
             shown = self.show()
@@ -75,23 +75,23 @@ class Server:
         return self
 
     def wait_until_up(self, boots: int = 1) -> "Server":
-        """Until it is ACTIVE and the guest in it has come up for the ``boots``-th time."""
+        """Wait until the server is ACTIVE and its guest has booted for the ``boots``-th time."""
         self.wait_for_status("ACTIVE")
         wait_for(lambda: self.boots() >= boots, BOOT_SECONDS, f"{self.name} is up",
                  self.console)  # fmt: skip
         return self
 
     def boots(self) -> int:
-        """How many times the guest has come up since its console was opened."""
+        """Return how many times the guest has booted since its console was opened."""
         return self.console().count(READY)
 
     def console(self) -> str:
-        """The guest's console so far; empty while there is none."""
+        """Return the guest's console so far; empty while there is none."""
         log = self.cloud.folder / "instances" / self.id / "console.log"
         return log.read_text(errors="replace") if log.exists() else ""
 
     def command(self, *words: str | int) -> None:
-        """Have the guest do one of init.sh's commands, and wait for its answer."""
+        """Send the guest one of init.sh's commands, and wait for its answer."""
         ports = SERIAL_PORT.findall(self.domain.XMLDesc())
         host, number = ports[COMMAND_PORT]
         with socket.create_connection((host, int(number)), COMMAND_SECONDS) as port:
@@ -101,15 +101,15 @@ class Server:
             raise RuntimeError(f"{self.name}: {words}: {answer}")
 
     def take(self, mebibytes: int) -> None:
-        """Make the guest use this much more memory."""
+        """Make the guest use this much more memory, in MiB."""
         self.command("take", mebibytes)
 
     def give_back(self) -> None:
-        """Make the guest free all it took."""
+        """Make the guest free all memory that it took."""
         self.command("give")
 
     def delete(self, seconds: float = BUILD_SECONDS) -> None:
-        """Delete it, and wait until Nova knows no such server."""
+        """Delete the server, and wait until Nova does not list it."""
         compute = self.cloud.admin.compute
         compute.delete_server(self.id, ignore_missing=True)
         wait_for(
@@ -118,5 +118,5 @@ class Server:
         )  # fmt: skip
 
     def signal(self, signum: signal.Signals) -> None:
-        """Send its QEMU a signal: SIGSTOP as a hung storage does, SIGCONT."""
+        """Send the server's QEMU a signal: SIGSTOP (as hung storage does) or SIGCONT."""
         os.kill(self.pid, signum)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of every service of the cloud: addresses, database, broker and password."""
+"""The settings of all services of the cloud: addresses, databases, broker and password."""
 
 import dataclasses
 import pathlib
@@ -13,14 +13,14 @@ from tests.lab.chain import certificates
 from tests.lab.chain.postgresql import PostgreSQL
 from tests.lab.chain.rabbitmq import RabbitMQ
 
-#: Of everybody: the cloud listens on the loopback address only.
+#: The password of all users. The cloud listens on the loopback address only.
 PASSWORD = "secret"
 REGION = "RegionOne"
-#: Users, and the projects of the same names: all services share one, because each would cost
-#: Keystone's start a second; and the cloud's only member.
+#: Users, and their projects of the same names. All services share one user, because each further
+#: user would cost Keystone a second at its start. The cloud has one plain member.
 SERVICE = "service"
 MEMBER = "demo"
-#: Data files that the services' packages install: paste pipelines, Heat's templates.
+#: Data files that the services' packages install: paste pipelines and Heat's templates.
 ETC = pathlib.Path(sys.prefix) / "etc"
 
 
@@ -32,7 +32,7 @@ class Kind:
     path: str = ""
 
 
-#: By service's name.
+#: Catalog entries by service name.
 CATALOG = {
     "keystone": Kind("identity", "/v3"),
     "glance": Kind("image"),
@@ -57,9 +57,11 @@ region_name = {region}
 
 
 class Site:
-    """What the services share.
+    """The settings that the services share.
 
-    folder: of the whole cloud; certificates: of the agents' exporters; ports: by service.
+    folder: The cloud's folder.
+    certificates: The certificates of the agents' exporters.
+    ports: Ports by service.
     """
 
     def __init__(self, folder: pathlib.Path, postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> None:
@@ -70,17 +72,17 @@ class Site:
         self.ports = {name: free_port() for name in CATALOG}
 
     def url(self, name: str) -> str:
-        """The address of a service, as in Keystone's catalog."""
+        """Return a service's address in Keystone's catalog."""
         return f"http://127.0.0.1:{self.ports[name]}{CATALOG[name].path}"
 
     def database(self, name: str) -> str:
-        """The address of a new database."""
-        # Named, because SQLAlchemy's default driver depends on its version.
+        """Create a database and return its address."""
+        # Name the driver, because SQLAlchemy's default depends on its version.
         address = self.postgresql.database(name)
         return address.replace("postgresql:", "postgresql+psycopg2:", 1)
 
     def credentials(self) -> str:
-        """Options of keystoneauth for the services' user."""
+        """Return keystoneauth's options for the services' user."""
         return CREDENTIALS.format(
             auth_url=self.url("keystone"),
             user=SERVICE,
@@ -90,14 +92,14 @@ class Site:
         )
 
     def authtoken(self) -> str:
-        """The section that keystonemiddleware reads."""
+        """Return the section that keystonemiddleware reads."""
         return (
             f"[keystone_authtoken]\nwww_authenticate_uri = {self.url('keystone')}\n"
             f"service_token_roles_required = true\n{self.credentials()}"
         )
 
     def environment(self, user: str = MEMBER) -> dict[str, str]:
-        """The variables that make ``openstack`` this user's, in the project of that name."""
+        """Return the variables with which ``openstack`` runs as this user."""
         return {
             "OS_AUTH_URL": self.url("keystone"),
             "OS_USERNAME": user,
@@ -110,7 +112,7 @@ class Site:
         }
 
     def connect(self, user: str = MEMBER) -> Any:
-        """A connection of openstacksdk's for that user."""
+        """Return a connection of openstacksdk for this user."""
         return openstack.connection.Connection(
             auth={
                 "auth_url": self.url("keystone"),
@@ -122,6 +124,7 @@ class Site:
             },
             region_name=REGION,
             identity_api_version="3",
-            # Servers without a network need 2.37, hosts named at a migration 2.30 and more.
+            # Servers without a network need 2.37. Naming the host of a migration needs 2.30 or
+            # later.
             compute_default_microversion="2.90",
         )

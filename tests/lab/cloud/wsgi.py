@@ -14,8 +14,9 @@ ANSWER_SECONDS = 30
 class Api(Service):
     """A running API.
 
-    folder: its own, and its HOME; module: the one that has ``application``; environment:
-    where the service looks for its configuration.
+    folder: Its own folder, which is also its HOME.
+    module: The module that has ``application``.
+    environment: The variables that name the service's configuration.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Api(Service):
                 "--master", "--die-on-term", "--need-app", "--lazy-apps",
                 "--processes", "1", "--threads", str(THREADS), "--enable-threads",
                 "--buffer-size", "65535", "--thunder-lock", "--disable-logging",
-                # uWSGI itself keeps no connection alive, and clients would wait for one.
+                # uWSGI keeps no connection alive, and clients would wait for one.
                 "--add-header", "Connection: close",
             ],
             environment=environment,
@@ -40,7 +41,7 @@ class Api(Service):
 
 
 def _answers(port: int) -> bool:
-    """Whether the application has been loaded: uWSGI accepts connections before."""
+    """Return whether the application has been loaded. uWSGI accepts connections before that."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/")

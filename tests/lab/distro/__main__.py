@@ -16,7 +16,7 @@ from tests.lab.distro.run import Release
 
 
 def main() -> int:
-    """Run the tests; the exit status."""
+    """Run the tests. Return the exit status."""
     options, more = _parse()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if lacking := root.lacks():
@@ -39,7 +39,7 @@ def main() -> int:
 def _parse() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         prog="tests.lab.distro",
-        description="Further arguments are pytest's. Paths of tests among them select these.",
+        description="Further arguments are pytest's. Paths among them select tests.",
     )
     parser.add_argument("release", choices=RELEASES)
     names = {part.name for _, parts in RELEASES.values() for part in parts}
@@ -52,7 +52,7 @@ def _run(release: Release, part: Part, more: list[str]) -> tuple[int, float]:
     try:
         return release.run(part, more)
     except subprocess.TimeoutExpired as error:
-        print(f"{part.name}: no end after {error.timeout:g} s", flush=True)
+        print(f"{part.name}: not finished after {error.timeout:g} s", flush=True)
         return 1, error.timeout
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python packages that the tests need, installed for a root folder.
 
-They are a layer of their own above the root folder, kept in the cache.
+They are a layer above the root folder and are kept in the cache.
 """
 
 import hashlib
@@ -40,16 +40,16 @@ def requirements() -> list[str]:
 
 def uv() -> pathlib.Path:
     """Return the path of the program uv of this environment."""
-    # Only environments that make root folders have it.
+    # Only the environments that make root folders have uv.
     from uv import find_uv_bin  # noqa: PLC0415
 
     return pathlib.Path(find_uv_bin())
 
 
 def layer(root: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
-    """Return the layer for the root folder, and install it if it is not there.
+    """Return the layer for the root folder. Install it if it is missing.
 
-    cache: the home folder's .cache, which is kept. Raises InstallError.
+    cache: The home folder's .cache, which is kept. Raises InstallError.
     """
     wanted = requirements()
     digest = hashlib.sha256("\n".join([root.name, *wanted]).encode()).hexdigest()[:12]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run commands in a root folder without changing it, the machine or its network.
 
-A command gets its own mount, process, IPC and host name namespaces, and with
-``network=False`` a network namespace that has only the loopback device. What it
-writes goes to memory and is gone when it ends, and so are its processes.
+A command gets its own mount, process, IPC and host name namespaces. With ``network=False`` it
+also gets a network namespace with only the loopback device. Files that it writes are in memory.
+They are gone when the command ends, and so are its processes.
 """
 
 import os
@@ -11,9 +11,9 @@ import pathlib
 import subprocess
 from collections.abc import Iterable, Mapping
 
-#: Prefixes of the variables that say how to reach package registries.
+#: Prefixes of the variables with which package registries are reached.
 REGISTRY_VARIABLES = ("PIP_", "UV_", "SSL_CERT_", "http_", "https_", "no_proxy", "HTTP_", "HTTPS_")
-#: The same for files. They are visible in the root folder.
+#: Variables with paths of files for the same purpose. The files are visible in the root folder.
 REGISTRY_FILES = (
     "/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf",
 )  # fmt: skip
@@ -25,8 +25,8 @@ ENVIRONMENT = {
 }
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
-#: Runs in the root folder, as process 1: waits for orphaned processes. $1: the folder to start
-#: in; then the command.
+#: Runs in the root folder as process 1 and waits for orphaned processes. $1: the folder to start
+#: in. The rest: the command.
 START = """
 busybox umount -l /mnt
 busybox ip link set lo up
@@ -35,9 +35,9 @@ env --chdir="$folder" "$@" &
 wait $!
 """
 
-#: $1: the folders that make up the root, topmost first; $2: an empty folder; $3: the number
-#: of binds; each bind's two paths; the folder to start in; the command. With chroot alone,
-#: whoever enters the mount namespace with nsenter would be outside the root folder.
+#: $1: the folders that make up the root, topmost first. $2: an empty folder. $3: the number of
+#: binds. Then: two paths for each bind, the folder to start in, and the command. chroot alone would
+#: leave a process outside the root folder if it enters the mount namespace with nsenter.
 SCRIPT = """
 set -e
 lower=$1; top=$2; binds=$3; shift 3
@@ -73,7 +73,7 @@ exec chroot . sh -c '{start}' sh "$folder" "$@"
 
 
 def lacks() -> list[str]:
-    """Return what this machine lacks to run commands so, in words."""
+    """Return what this machine lacks for that, in words."""
     lacking = [] if os.geteuid() == 0 else ["root's rights"]
     if "overlay" not in pathlib.Path("/proc/filesystems").read_text().split():
         lacking.append("the kernel's overlay file system")
@@ -89,12 +89,15 @@ def run(
     network: bool = False,
     folder: str = "/",
 ) -> int:
-    """Run the command in a root folder that the layers make up; its exit status.
+    """Run the command in a root folder of these layers. Return its exit status.
 
-    layers: folders, of which an earlier one's files hide a later one's; seconds: the most
-    that it may take; binds: files and folders to show inside, the only ones whose changes
-    stay, and where; environment: further variables; network: whether it may reach the
-    machine's network; folder: where it starts. Raises subprocess.TimeoutExpired.
+    layers: Folders. Files of an earlier one hide those of a later one.
+    seconds: The longest time that the command may take.
+    binds: Files and folders to show inside, and where. Only changes to them are kept.
+    environment: Further variables.
+    network: Whether the command may use the machine's network.
+    folder: Where it starts.
+    Raises subprocess.TimeoutExpired.
     """
     shown = dict(binds)
     variables = {**ENVIRONMENT, **environment}
@@ -111,7 +114,7 @@ def run(
 
 
 def isolated(*command: str, seconds: float) -> int:
-    """Run a command on the machine's own files that leaves no process or mount behind."""
+    """Return a command on the machine's own files that leaves no process or mount behind."""
     return _wait([*_isolate(network=True), *command], dict(os.environ), seconds)
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is run on each release, part by part."""
+"""The parts of the tests that are run on each release."""
 
 import dataclasses
 
 from tests.lab.distro import environment, root
 
-#: Tests whose outcome depends on the versions of libvirt and QEMU.
+#: Tests whose result depends on the versions of libvirt and QEMU.
 BY_VERSION = ("-m", "by_version")
 #: Installs the tree among the Python packages, then runs the command.
 INSTALLED = (
@@ -13,7 +13,7 @@ INSTALLED = (
     '--no-build-isolation --editable . && exec "$@"'
 )
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider")
-#: Older exporters than Ceilometer 26's keep what is gone.
+#: Exporters older than Ceilometer 26's keep metrics of departed guests.
 OWN_PYTEST = ("python3", *PYTEST, "-m", "not purging_exporter")
 
 
@@ -21,9 +21,10 @@ OWN_PYTEST = ("python3", *PYTEST, "-m", "not purging_exporter")
 class Part:
     """One run of pytest.
 
-    arguments: pytest's. own: with the release's own Ceilometer and pytest, and the Debian
-    package; otherwise with those that pip would install. kernels: whether it boots guests
-    with the kernels of other releases.
+    arguments: Arguments of pytest.
+    own: Whether to use the release's own Ceilometer and pytest, and the Debian package. If not,
+        pip's packages are used.
+    kernels: Whether it boots guests with the kernels of other releases.
     """
 
     name: str
@@ -33,11 +34,11 @@ class Part:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """What its root folder has."""
+        """The packages of its root folder."""
         return root.OWN if self.own else root.LAB
 
     def command(self, more: list[str]) -> tuple[str, ...]:
-        """The command. more: further arguments of pytest."""
+        """Return the command. more: further arguments of pytest."""
         if self.own:
             return (*OWN_PYTEST, *self.arguments, *more)
         tests = (environment.PYTHON, *PYTEST, *self.arguments, *more)
@@ -47,7 +48,7 @@ class Part:
 UNIT = Part("unit, libvirt", ("tests/unit", "tests/libvirt"))
 QEMU = Part("qemu", ("tests/qemu",), kernels=True)
 E2E = Part("e2e", ("tests/e2e",))
-#: The first test builds and installs the package, which all others find installed.
+#: The first test builds and installs the package, and all other tests use it.
 PACKAGE = Part("package", ("tests/debian", "tests/unit", "tests/libvirt"), own=True)
 
 VERSIONS = Part("qemu, by version", ("tests/qemu", *BY_VERSION))

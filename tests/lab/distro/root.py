@@ -15,13 +15,13 @@ from tests.lab.distro import namespaces
 BUILD_SECONDS = 900
 TRIES = 3
 
-#: What the lab and the Python packages need, as bindep.txt says for a whole machine.
+#: Packages that the lab and the Python packages need. bindep.txt lists them for a whole machine.
 LAB = (
     "busybox-static", "ca-certificates", "dbus", "gcc", "libvirt-clients", "libvirt-daemon",
     "libvirt-daemon-driver-qemu", "libvirt-dev", "make", "pkg-config", "polkitd", "python3-dev",
     "python3-venv", "qemu-system-x86", "util-linux",
 )  # fmt: skip
-#: The same with the release's own Ceilometer and test tools, and what builds the package.
+#: The same, with the release's own Ceilometer and test tools, and what builds the package.
 OWN = (
     *LAB,
     "autopkgtest", "bash-completion", "build-essential", "ceilometer-agent-compute",
@@ -30,7 +30,7 @@ OWN = (
     "python3-libvirt", "python3-lxml", "python3-pip", "python3-oslo.upgradecheck", "python3-pytest",
     "python3-pytest-timeout", "python3-setuptools", "python3-sphinx", "sudo", "systemd",
 )  # fmt: skip
-#: Keeps a package's installation from starting services.
+#: Keeps packages from starting services when they are installed.
 NO_SERVICES = (
     'printf "#!/bin/sh\\nexit 101\\n" >"$1/usr/sbin/policy-rc.d"; '
     'chmod 755 "$1/usr/sbin/policy-rc.d"'
@@ -50,12 +50,12 @@ class Root:
 
     @property
     def folder(self) -> pathlib.Path:
-        """Where it is kept."""
+        """The folder in the cache."""
         recipe = hashlib.sha256(" ".join((*self.packages, NO_SERVICES)).encode())
         return cache_dir() / "roots" / f"{self.suite}-{recipe.hexdigest()[:12]}"
 
     def build(self) -> pathlib.Path:
-        """Return the folder, and build it if it is not there. Raises BuildError."""
+        """Return the folder. Build it if it is missing. Raises BuildError."""
         if not self.folder.exists():
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             for _ in range(TRIES):
@@ -76,7 +76,7 @@ class Root:
             shutil.rmtree(scratch)
 
     def _command(self, scratch: pathlib.Path) -> list[str]:
-        # The machine's proxies and its view of a mirror's age hold for the root, too.
+        # The machine's proxies and its check of a mirror's age also apply to the root folder.
         options = scratch / "apt.conf"
         options.write_text(run("apt-config", "dump", "Acquire"))
         return [
@@ -84,7 +84,7 @@ class Root:
             f"--aptopt={options}", "--dpkgopt=force-unsafe-io",
             f"--include={','.join(self.packages)}",
             f"--customize-hook={NO_SERVICES}",
-            # The lab looks up its guests' kernel in them.
+            # The lab finds its guests' kernel in these lists.
             "--skip=cleanup/apt/lists",
             self.suite, str(scratch / "root"), f"deb {mirror()} {self.suite} main",
         ]  # fmt: skip

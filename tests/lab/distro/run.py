@@ -20,12 +20,12 @@ HOME_CACHE = "/root/.cache"
 FOLDER = "/tree"
 IMAGE = (environment.PYTHON, "-m", "tests.lab.image")
 KERNELS = (environment.PYTHON, "-m", "tests.lab.kernels")
-#: Says that the root folder is thrown away after the tests.
+#: The variable that says that the root folder is thrown away after the tests.
 SETTINGS = {"LAB_ROOT": "1", "REQUIRE_LAB": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class FetchError(Exception):
-    """What guests boot from could not be downloaded."""
+    """The guests' images could not be downloaded."""
 
 
 class Release:
@@ -36,7 +36,7 @@ class Release:
         self._cache = Root(suite, ()).folder.parent / f"{suite}-cache"
 
     def fetch(self, parts: Iterable[Part]) -> None:
-        """Make the root folders of these parts and download what their guests boot.
+        """Build the root folders of these parts and download the guests' images.
 
         Raises BuildError, InstallError or FetchError.
         """
@@ -53,7 +53,7 @@ class Release:
                     raise FetchError(f"no guest images for {self._suite}")
 
     def run(self, part: Part, more: list[str]) -> tuple[int, float]:
-        """Run one part that has been fetched; exit status and seconds."""
+        """Run one part that has been fetched. Return the exit status and the seconds."""
         folder = Root(self._suite, part.packages).folder
         layers = (folder,) if part.own else (environment.layer(folder, self._cache), folder)
         start = time.monotonic()
@@ -79,7 +79,7 @@ class Release:
 
 @contextlib.contextmanager
 def copied_tree() -> Iterator[pathlib.Path]:
-    """Copy the checkout's files, without what git ignores, for as long as it is entered."""
+    """Copy the checkout's files while the context is active, without what git ignores."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=environment.TREE, check=True, stdout=subprocess.PIPE, text=True, timeout=60,
@@ -88,7 +88,7 @@ def copied_tree() -> Iterator[pathlib.Path]:
         for name in listed.stdout.splitlines():
             target = pathlib.Path(folder, name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            # A file that git knows may have been deleted.
+            # A tracked file may have been deleted.
             with contextlib.suppress(FileNotFoundError):
                 shutil.copy(environment.TREE / name, target)
         yield pathlib.Path(folder)

@@ -1,39 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agents of the cloud say of a server."""
+"""What the cloud's agents report about a server."""
 
 import time
 
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.waiting import wait_long_for
 
-#: A cycle, and as many again on a busy machine.
+#: Seconds in which a cycle ends, even on a busy machine.
 SECONDS = 90
-LOOK_SECONDS = 0.3
+CHECK_SECONDS = 0.3
 
 
 def meters(server, host=None):
-    """The metrics that the host's agent exports of the server now, by name."""
+    """Return the server's metrics that the host's agent exports now: values by name."""
     agent = (host or server.host).agent
     return {name: value for (name, uuid), value in agent.metrics().items() if uuid == server.id}
 
 
 def meters_of_a_cycle(server, host):
-    """The names of all metrics that the host's agent exports of the server in a whole cycle.
+    """Return the names of all metrics that the host's agent exports for the server in one cycle.
 
-    Each is gone for a moment in every cycle, so one look does not find all.
+    The exporter removes each metric for a moment in every cycle, so one request does not find
+    all.
     """
     found = set()
     end = time.monotonic() + 1.5 * INTERVAL
     while time.monotonic() < end:
         found |= set(meters(server, host))
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_SECONDS)
     return found
 
 
 def wait_for_usage(server, host=None, *, fresh=False):
-    """The server's memory.usage in MiB, once its host's agent reports it.
+    """Wait until the host's agent reports the server, and return its memory.usage in MiB.
 
-    fresh: by a cycle that has not begun yet; else what was exported before will do.
+    fresh: accept only the value of a cycle that has not started yet.
     """
     host = host or server.host
     if fresh:
@@ -45,12 +46,16 @@ def wait_for_usage(server, host=None, *, fresh=False):
 
 
 def wait_for_silence(server, *, resident, host=None):
-    """Until the server has no memory.usage, and memory.resident or not, as told."""
+    """Wait until the server has no memory.usage.
+
+    resident: whether it has memory.resident then.
+    """
     host = host or server.host
 
     def silent():
         found = host.agent.metrics()
-        # All metrics are gone for a moment in each cycle; a look between two tells nothing.
+        # The exporter removes all metrics for a moment in each cycle, so one request proves
+        # nothing.
         usage, rss = (
             ((f"ceilometer_memory_{name}", server.id) in found) for name in ("usage", "resident")
         )
@@ -61,8 +66,8 @@ def wait_for_silence(server, *, resident, host=None):
     )
 
 
-def complaints(server, host=None):
-    """What the plugin has logged above INFO about the server."""
+def warnings_about(server, host=None):
+    """Return the plugin's log lines above INFO about the server."""
     agent = (host or server.host).agent
     return [
         line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the configuration that the polling agent reads, and notice what could not be read."""
+"""Read the polling agent's configuration, and report what could not be read."""
 
 import dataclasses
 import logging
@@ -14,18 +14,18 @@ from ceilometer_memballoon.cli import config_files
 from ceilometer_memballoon.cli.config_files import Words
 from ceilometer_memballoon.errors import ConfigurationError
 
-#: oslo.config looks for files that have the program's name. This is the agent's.
+#: oslo.config searches for files with the program's name. This is the agent's name.
 AGENT = "ceilometer-polling"
 PROJECT = "ceilometer"
 AS_AGENT = "Run this command as the agent's user, for example with 'sudo -u ceilometer'"
-#: Options with which the command would open the agent's log, or fail to open it.
+#: Options that would make this command open the agent's log, or fail to open it.
 LOG_OPTIONS = ("log_config_append", "log_file", "log_dir", "use_syslog", "use_journal")
 
 
 class AgentOpts(cfg.ConfigOpts):  # type: ignore[misc]
-    """Options looked up as the agent looks them up, but without the agent's log.
+    """Options as the agent reads them, but without its log.
 
-    log: the values of LOG_OPTIONS that the agent has.
+    log: the agent's values of LOG_OPTIONS.
     """
 
     log: dict[str, Any]
@@ -40,9 +40,10 @@ class AgentOpts(cfg.ConfigOpts):  # type: ignore[misc]
 
 @dataclasses.dataclass(frozen=True)
 class Configuration:
-    """The agent's options. files: those that were read, later ones take precedence.
+    """The agent's options.
 
-    unreadable: folders that this user may not read, and whose files are missing therefore.
+    files: The files that were read. Later ones take precedence.
+    unreadable: Folders that this user may not read. Their files are missing.
     """
 
     conf: AgentOpts
@@ -51,12 +52,12 @@ class Configuration:
 
     @property
     def was_read(self) -> bool:
-        """Whether the options are the agent's, as far as can be seen."""
+        """Whether the options are the agent's, as far as this user can see."""
         return bool(self.files) or not self.unreadable
 
     @property
     def problem(self) -> str | None:
-        """One line that says what was not read, and the remedy. None if nothing is missing."""
+        """One line with what was not read and the remedy; None if nothing is missing."""
         if not self.unreadable:
             return None
         what = "Not all of the configuration was" if self.files else "No configuration was"
@@ -66,8 +67,8 @@ class Configuration:
         )
 
     def origin(self, name: str, group: str | None = None) -> str | None:
-        """The file that sets the option; None for a default."""
-        # oslo.config's own answer is the last file that has the option's section.
+        """Return the file that sets the option; None for a default."""
+        # oslo.config would name the last file that has the option's section.
         for file in reversed(self.files):
             if name in config_files.parsed(file).get(group or "DEFAULT", {}):
                 return file
@@ -77,10 +78,9 @@ class Configuration:
 
 
 def read_configuration(words: Words) -> Configuration:
-    """Read the agent's configuration.
+    """Read the agent's configuration. Raises ConfigurationError.
 
-    words: the agent's options; without any, oslo.config looks in the usual places.
-    Raises ConfigurationError.
+    words: the agent's options. Without any, oslo.config uses its default places.
     """
     conf = AgentOpts()
     handlers = list(logging.root.handlers)
@@ -94,10 +94,10 @@ def read_configuration(words: Words) -> Configuration:
             f"{', '.join(error.config_files)}. {AS_AGENT}"
         ) from error
     except Exception as error:
-        # Not only cfg.Error: folders, binary files and other encodings raise Python's own.
+        # Folders, binary files and other encodings raise other errors than cfg.Error.
         raise ConfigurationError(f"{config_files.one_line(error)}; see --config-file") from error
     finally:
-        # oslo.log has put the agent's handlers in the place of cliff's.
+        # oslo.log has replaced cliff's handlers by the agent's.
         logging.root.handlers[:] = handlers
     files, folders = config_files.found(words, PROJECT, AGENT)
     return Configuration(conf, files, config_files.unreadable(folders))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that takes memory, gives it back and falls silent, under every shipped alarm.
+"""A server that takes memory, frees it and stops reporting, under every shipped alarm.
 
-It takes minutes, most of them waiting, so it passes in a thread beside other tests.
+This takes minutes, and most of them are waiting. So it runs in a thread beside other tests.
 """
 
 import threading
@@ -14,7 +14,7 @@ JOIN_SECONDS = 1200
 GROUP = "alarmed"
 THRESHOLD = "60"
 SETTINGS = {"THRESHOLD": THRESHOLD, "GRANULARITY": str(INTERVAL), "WINDOW": f"{2 * INTERVAL}s"}
-#: Enough for more than the threshold, in percent of the larger flavor, and not all.
+#: The server then uses more than the threshold of the larger flavor, in percent, and not all of it.
 TAKEN = 110
 SCRIPTS = {
     "instance-memory.sh": {"INSTANCE": "{server}"},
@@ -24,32 +24,36 @@ SCRIPTS = {
 STATES = ["ok", "alarm", "ok", "insufficient data"]
 
 
-class AlarmDay:
-    """Begins at once. alarms: ids by script; told: the states at the webhook by script."""
+class AlarmSequence:
+    """The sequence, which starts at once.
+
+    alarms: the alarms' ids by script. webhook_states: the states that reached the webhook, by
+        script.
+    """
 
     def __init__(self, cloud):
         self.cloud = cloud
         self.alarms = {}
-        self.told = {}
+        self.webhook_states = {}
         self._error = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def wait(self):
-        """Until the day is over; raise what went wrong in it."""
+        """Wait until the sequence is over. Raises the error that ended it."""
         self._thread.join(timeout=JOIN_SECONDS)
         if self._thread.is_alive():
-            raise TimeoutError(f"the alarms' day does not end: {self.told}")
+            raise TimeoutError(f"the sequence of alarm states does not end: {self.webhook_states}")
         if self._error is not None:
             raise self._error
 
     def _run(self):
         try:
-            self._live()
-        except Exception as error:  # the test that waits raises it
+            self._run_steps()
+        except Exception as error:  # wait() raises it
             self._error = error
 
-    def _live(self):
+    def _run_steps(self):
         group = {"metering.server_group": GROUP}
         server = self.cloud.server("alarmed", flavor="lab-big", metadata=group).wait_until_up()
         self._create_alarms(server)
@@ -75,11 +79,16 @@ class AlarmDay:
             )
 
     def _wait_for_states(self, count):
-        def all_heard():
+        def all_received():
             states = self.cloud.webhook.states
-            self.told = {script: list(states(alarm)) for script, alarm in self.alarms.items()}
-            return all(len(heard) >= count for heard in self.told.values())
+            self.webhook_states = {
+                script: list(states(alarm)) for script, alarm in self.alarms.items()
+            }
+            return all(len(received) >= count for received in self.webhook_states.values())
 
         wait_long_for(
-            all_heard, SECONDS, f"{STATES[count - 1]} at the webhook", lambda: str(self.told)
+            all_received,
+            SECONDS,
+            f"{STATES[count - 1]} at the webhook",
+            lambda: str(self.webhook_states),
         )
