@@ -4,8 +4,10 @@
 No broker or Keystone: instances are discovered from libvirt's metadata.
 """
 
+import contextlib
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -27,6 +29,9 @@ from tests.lab.waiting import wait_for
 
 START_SECONDS = 60
 STOP_SECONDS = 30
+#: Neither the system's nor the kernel's (net.ipv4.ip_local_port_range) nor Nova's in a lab.
+PORTS = range(12000, 20000)
+_candidates = iter(random.sample(PORTS, len(PORTS)))
 NO_USAGE = re.compile(r"Instance (\S+): no memory\.usage: ([^.]+)\.")
 #: A log line of the plugin in oslo.log's format: ..., level, logger, [-] or a request, text.
 OWN_LINE = re.compile(r"(?:DEBUG|INFO|WARNING|ERROR) ceilometer_memballoon\S* .*")
@@ -240,11 +245,19 @@ class Agent:
                 stdout=log,
                 stderr=log,
                 env=self.environment,
+                # Ctrl-C reaches the tests alone, which end the agent.
+                start_new_session=True,
             )
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback address that is free now, another one with each call.
+
+    It is below the range from which the kernel takes the ports of outgoing connections: one
+    of those could take it before the service that is meant to have it.
+    """
+    for port in _candidates:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no free port in {PORTS}")

@@ -87,7 +87,12 @@ class Hypervisor:
 
     @property
     def connection(self) -> libvirt.virConnect:
-        """A read-write connection that the lab itself uses."""
+        """A read-write connection that the lab itself uses.
+
+        Raises RuntimeError if libvirtd has ended by itself.
+        """
+        if self._daemon is not None and (status := self._daemon.poll()) is not None:
+            raise RuntimeError(f"libvirtd is gone, status {status}: {self._log_tail()}")
         if self._connection is None or self._connection.isAlive() != 1:
             self._connection = libvirt.open(self.uri)
         return self._connection
@@ -112,6 +117,8 @@ class Hypervisor:
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "libvirtd.err").open("ab"),
             cwd=self.folder,
+            # Ctrl-C reaches the tests alone, which still need it to take down their guests.
+            start_new_session=True,
             **self._user(),
         )
         wait_for(self._answers, START_SECONDS, "libvirtd answers", hint=self._log_tail)

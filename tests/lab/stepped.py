@@ -75,6 +75,7 @@ class SteppedAgent:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=pathlib.Path(__file__).parents[2],
+                start_new_session=True,
                 text=True,
             )
         self._answer()
