@@ -10,7 +10,7 @@ import sys
 from rich.console import Console
 
 from tools.testrun import loopback, tox
-from tools.testrun.board import Board, table
+from tools.testrun.board import Board, table, told
 from tools.testrun.environment import FAILURES, Environment, State
 from tools.testrun.fetch import Failure, fetch
 from tools.testrun.run import SIGNALS, run
@@ -102,23 +102,25 @@ def _run_all(
 
 
 def _close(console: Console, environments: list[Environment], failures: list[Failure]) -> None:
-    """Print the complete failures, the table and the totals."""
+    """Print the complete failures, the table, the reasons of skipped tests, and the totals."""
     bad = [one for one in environments if one.state in FAILURES]
     for one in bad:
         print(f"\n{'=' * 20} {_heading(one)}\n{one.output.failures()}")
     print()
     console.print(table(environments))
+    for one in environments:
+        for reason, count in one.output.reasons.items():
+            print(f"{one.name}: {count} skipped: {reason}")
     for failure in failures:
         print(failure)
     for one in bad:
         print(_heading(one))
     sums = collections.Counter[str]()
     for one in environments:
-        sums.update(passed=one.passed, failed=one.failed, skipped=one.skipped)
+        sums.update(one.tests)
     sums["failed"] += sum(failure.need.name not in {e.name for e in environments}
                           for failure in failures)  # fmt: skip
-    skipped = f", {sums['skipped']} skipped" if sums["skipped"] else ""
-    print(f"\n{sums['passed']} passed, {sums['failed']} failed{skipped}", flush=True)
+    print(f"\n{told(sums)}", flush=True)
 
 
 def _heading(one: Environment) -> str:

@@ -49,11 +49,11 @@ def table(environments: list[Environment]) -> Table:
     drawn = Table(box=None, pad_edge=False)
     drawn.add_column("environment")
     drawn.add_column("state")
-    for name in ("time", "passed", "failed", "skipped"):
+    for name in ("time", "passed", "failed", "skipped", "deselected"):
         drawn.add_column(name, justify="right")
     for one in environments:
         style = STYLES.get(one.state, "bold red")
-        counts = (str(count or "") for count in (one.passed, one.failed, one.skipped))
+        counts = (str(count or "") for count in one.tests.values())
         drawn.add_row(one.name, f"[{style}]{one.state.value}[/]", clock(one.seconds), *counts)
     return drawn
 
@@ -63,7 +63,13 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}" if seconds else ""
 
 
+def told(tests: dict[str, int]) -> str:
+    """The numbers of Environment.tests; of tests left out only where there are some."""
+    return ", ".join(
+        f"{count} {word}" for word, count in tests.items() if count or word in {"passed", "failed"}
+    )
+
+
 def _line(one: Environment) -> str:
-    said = f"{one.passed} passed, {one.failed} failed, {one.skipped} skipped"
     where = f"; its output: {one.output.path}" if one.state in FAILURES else ""
-    return f"{one.name:<14} {one.state.value:<11} {clock(one.seconds):>6}  {said}{where}"
+    return f"{one.name:<14} {one.state.value:<11} {clock(one.seconds):>6}  {told(one.tests)}{where}"

@@ -60,6 +60,13 @@ class Environment:
         return (self._ended or time.monotonic()) - self._began if self._began else 0.0
 
     @property
+    def tests(self) -> dict[str, int]:
+        """How many passed, failed, were skipped and deselected, by these words."""
+        counts = self.output.counts
+        left_out = {word: counts[word] for word in ("skipped", "deselected")}
+        return {"passed": self.passed, "failed": self.failed, **left_out}
+
+    @property
     def passed(self) -> int:
         """Tests that passed; 1 for an environment without tests, such as docs."""
         counts = self.output.counts
@@ -73,11 +80,6 @@ class Environment:
         counts = self.output.counts
         found = counts["failed"] + counts["error"] + counts["xpass"]
         return max(found, 1 if self.state in FAILURES else 0)
-
-    @property
-    def skipped(self) -> int:
-        """Tests that were skipped."""
-        return self.output.counts["skipped"]
 
     def start(self, arguments: list[str], *, isolated: bool) -> None:
         """Start it with its output in its file. arguments: arguments of pytest."""
