@@ -25,6 +25,8 @@ near = socket.create_server(("127.0.0.1", 0))
 socket.create_connection(near.getsockname(), timeout=5)
 socket.socket().connect(("192.0.2.1", 80))
 """
+#: Debian's sh loses a SIGINT that arrives before it has replaced itself by its command.
+SHELL = ("bash", "-c")
 OUTPUT = """
 collecting ... collected 7 items / 3 deselected / 4 selected
 tests/x.py::test_a PASSED                                  [ 25%]
@@ -41,14 +43,16 @@ FAILED tests/x.py::test_b
 
 @pytest.fixture
 def scripted(monkeypatch, tmp_path):
-    """Make environments with these shell scripts as commands. Their limit is in seconds."""
+    """Make environments with these shell scripts as commands. Their limit is in seconds.
+
+    An environment that does not end by itself is not killed, so that its test fails.
+    """
     monkeypatch.setattr(environment, "LOGS", tmp_path)
+    monkeypatch.setattr(environment, "END_SECONDS", float("inf"))
     monkeypatch.setattr(runner, "CHECK_SECONDS", 0.05)
 
     def make(scripts, limit=SECONDS):
-        monkeypatch.setattr(
-            environment, "command", lambda name, *_, **__: ["sh", "-c", scripts[name]]
-        )
+        monkeypatch.setattr(environment, "command", lambda name, *_, **__: [*SHELL, scripts[name]])
         return [Environment(name, limit) for name in scripts]
 
     return make
