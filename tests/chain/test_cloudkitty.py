@@ -2,7 +2,6 @@
 """CloudKitty's collector rates the stored samples with the metrics.yml of the documentation."""
 
 import datetime
-import json
 import pathlib
 import re
 import textwrap
@@ -10,7 +9,7 @@ import textwrap
 import pytest
 import yaml
 
-from tests.lab.chain.service import module_output
+from tests.lab.chain.answering import answering
 from tests.lab.guest import PROJECT
 from tests.lab.waiting import wait_long_for
 
@@ -32,12 +31,13 @@ def test_collector_finds_the_guests_resident_memory(boot, chain, tmp_path):
     guest = boot("instance-rated")
     config = tmp_path / "metrics.yml"
     config.write_text(metrics_yml())
-    hour = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0)
-    words = (chain.gnocchi.url, str(config), "memory.resident", PROJECT, hour.isoformat())
+    words = (chain.gnocchi.url, str(config))
+    with answering(tmp_path, "tests.lab.chain.cloudkitty", *words) as ask:
 
-    def rated():
-        found = json.loads(module_output(tmp_path, "tests.lab.chain.cloudkitty", *words))
-        return found.get(guest.uuid)
+        def rated():
+            # By each look's own hour: another one may begin meanwhile.
+            hour = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0)
+            return ask(("memory.resident", PROJECT, hour.isoformat())).get(guest.uuid)
 
-    volume = wait_long_for(rated, SECONDS, "a rated quantity")
+        volume = wait_long_for(rated, SECONDS, "a rated quantity")
     assert volume == pytest.approx(chain.agent.resident(guest.uuid), rel=0.5)

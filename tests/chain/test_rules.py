@@ -123,13 +123,10 @@ def test_alert_fires_for_a_guest_short_of_memory(short_of_memory, chain):
     )  # fmt: skip
 
 
-def test_alert_fires_for_a_silent_guest(boot, chain):
-    guest = boot("instance-silent")
-    wait_long_for(lambda: chain.agent.usage(guest.uuid), SECONDS, "memory.usage")
-    guest.unload_driver()
+def test_alert_fires_for_a_silent_guest(chain, silent_guest):
     wait_long_for(
         lambda: "firing" in chain.prometheus.alerts(
-            "GuestMemoryStatsSilent", resource=guest.uuid
+            "GuestMemoryStatsSilent", resource=silent_guest.uuid
         ),
         SECONDS,
         "the alert",

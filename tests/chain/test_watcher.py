@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watcher's own datasource classes read the samples that Gnocchi and Prometheus store."""
 
-import json
-
 import pytest
 
 from ceilometer_memballoon.reading import FRESH_SECONDS
+from tests.lab.chain.answering import answering
 from tests.lab.chain.chain import HOST, INTERVAL
-from tests.lab.chain.service import module_output
 from tests.lab.guest import Guest
 from tests.lab.waiting import wait_long_for
 
@@ -46,14 +44,11 @@ def ask(chain, tmp_path_factory):
     folder = tmp_path_factory.mktemp("watcher")
     (folder / "watcher.conf").write_text(CONFIG.format(chain=chain))
 
-    def answer(source, method, resource, **arguments):
-        question = {
-            "source": source, "ask": method, "resource": resource, "arguments": arguments,
-        }  # fmt: skip
-        words = (str(folder / "watcher.conf"), chain.aetos.url, json.dumps(question))
-        return json.loads(module_output(folder, "tests.lab.chain.watcher", *words))
-
-    return answer
+    words = (str(folder / "watcher.conf"), chain.aetos.url)
+    with answering(folder, "tests.lab.chain.watcher", *words) as watcher:
+        yield lambda source, method, resource, **arguments: watcher(
+            {"source": source, "ask": method, "resource": resource, "arguments": arguments}
+        )
 
 
 def instance(guest):
@@ -90,8 +85,8 @@ def test_prometheus_sources_find_the_host_by_its_label(ask, guest, source):
     assert ask(source, "get_host_ram_usage", node, period=60) > 0
 
 
-def test_silent_guest_has_no_usage_but_resident_memory(ask, guest):
-    guest.unload_driver()
+def test_silent_guest_has_no_usage_but_resident_memory(ask, silent_guest):
+    guest = silent_guest
     wait_long_for(
         lambda: ask("prometheus", "get_instance_ram_usage", instance(guest), period=PERIOD)
         is None,

@@ -159,19 +159,6 @@ def run(
     return done.stdout
 
 
-def module_output(folder: pathlib.Path, module: str, *words: str) -> str:
-    """Run a module of the tests and return the last line that it prints.
-
-    Raises RuntimeError if it fails.
-    """
-    tree = pathlib.Path(__file__).parents[3]
-    printed = run(
-        folder, sys.executable, "-W", "ignore", "-m", module, *words,
-        environment={"PYTHONPATH": str(tree)},
-    )  # fmt: skip
-    return printed.strip().splitlines()[-1]
-
-
 def program(name: str) -> pathlib.Path:
     """Return the path of a program in this environment, or of the system's if there is none."""
     own = pathlib.Path(sys.executable).with_name(name)

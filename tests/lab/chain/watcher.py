@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask a datasource or a strategy of Watcher one question, in a process of its own.
+"""Ask a datasource or a strategy of Watcher questions, in a process of its own.
 
 Importing Watcher stops the lab's own servers from answering, so nothing else imports it.
-Arguments: watcher.conf, Aetos' address, and the question as JSON. Prints the answer as JSON.
+Arguments: watcher.conf and Aetos' address. A question is a mapping of _answer's arguments.
 """
 
-import json
 import sys
 import types
 from typing import Any
@@ -20,13 +19,14 @@ from watcher.decision_engine.model.element import InstanceState
 from watcher.decision_engine.strategy.strategies.workload_balance import WorkloadBalance
 
 from tests.lab.chain.aetos import headers
+from tests.lab.chain.answering import answer
 
 
 def main() -> None:
-    """Answer the question."""
-    config, aetos, question = sys.argv[1:]
+    """Answer questions."""
+    config, aetos = sys.argv[1:]
     conf.CONF([], project="watcher", default_config_files=[config])
-    print(json.dumps(_answer(aetos, **json.loads(question))))
+    answer(lambda question: _answer(aetos, **question))
 
 
 def _answer(
