@@ -50,6 +50,7 @@ def scripted(monkeypatch, tmp_path):
     monkeypatch.setattr(environment, "LOGS", tmp_path)
     monkeypatch.setattr(environment, "END_SECONDS", float("inf"))
     monkeypatch.setattr(runner, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(runner, "LANES", 2)
 
     def make(scripts, limit=SECONDS):
         monkeypatch.setattr(environment, "command", lambda name, *_, **__: [*SHELL, scripts[name]])
@@ -96,6 +97,19 @@ def test_environment_past_its_limit_is_ended(scripted):
     (one,) = scripted({"one": "sleep 1000"}, limit=0.1)
     run([one])
     assert (one.state, one.failed) == (State.TIMED_OUT, 1)
+
+
+def test_labs_of_an_environment_that_had_to_be_killed_are_taken_down(
+    scripted, monkeypatch, tmp_path
+):
+    swept = []
+    is_deaf = tmp_path / "is deaf"
+    # Past its limit as soon as it is deaf.
+    monkeypatch.setattr(Environment, "seconds", property(lambda _: is_deaf.exists() * 1e9))
+    monkeypatch.setattr(runner, "_sweep", lambda one: swept.append(one.name))
+    monkeypatch.setattr(environment, "END_SECONDS", 0.1)
+    run(scripted({"deaf": f"trap '' INT; touch '{is_deaf}'; sleep 1000"}))
+    assert swept == ["deaf"]
 
 
 def test_ctrl_c_ends_all_and_lets_each_clean_up(scripted, tmp_path):

@@ -3,6 +3,6 @@
 
 :mod:`packages` installs the system packages. :mod:`fetch` makes the environments of :mod:`tox`
 and fetches what :mod:`needs` lists. :mod:`environment` runs one environment in a network made by
-:mod:`loopback`, and :mod:`output` counts its tests. :mod:`run` runs environments two at a time,
+:mod:`loopback`, and :mod:`output` counts its tests. :mod:`run` runs environments three at a time,
 and :mod:`board` shows their progress.
 """

@@ -41,12 +41,14 @@ class Environment:
     state: Its State.
     output: Its output so far.
     seconds: How long it has run.
+    was_killed: Whether it ignored its interruption. It may have left labs then.
     """
 
     def __init__(self, name: str, limit: float) -> None:
         self.name = name
         self.state = State.WAITING
         self.output = Output(LOGS / f"{name}.log")
+        self.was_killed = False
         self._limit = limit
         self._on_terminal = False
         self._began = self._ended = 0.0
@@ -107,6 +109,7 @@ class Environment:
             self.state = self._state_after(status)
             self.kill()  # the rest of its process group
         elif time.monotonic() > self._kill_at:
+            self.was_killed = True
             self.kill()
         elif self._stopped_as is None and self.seconds > self._limit:
             self.stop(State.TIMED_OUT)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run environments two at a time, until all have ended or Ctrl-C."""
+"""Run environments three at a time, until all have ended or Ctrl-C."""
 
 import contextlib
-import pathlib
 import signal
 import subprocess
 import time
@@ -11,7 +10,8 @@ from collections.abc import Callable, Iterator
 from tools.testrun import tox
 from tools.testrun.environment import Environment, State
 
-LANES = 2
+#: Enough to keep two CPUs busy, because tests often wait for a polling interval.
+LANES = 3
 #: The signals that end a run.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CHECK_SECONDS = 0.5
@@ -44,8 +44,11 @@ def run(
         finally:
             for one in running:
                 one.kill()
-                _sweep(tox.programs_of(one.name) / "python")
+                _sweep(one)
         raise
+    for one in environments:
+        if one.was_killed:
+            _sweep(one)
 
 
 def _until_ended(
@@ -105,7 +108,8 @@ def _ready(environments: list[Environment], depends: dict[str, set[str]]) -> lis
     return ready[: LANES - len(_in(State.RUNNING, environments))]
 
 
-def _sweep(python: pathlib.Path) -> None:
+def _sweep(environment: Environment) -> None:
+    python = tox.programs_of(environment.name) / "python"
     if python.exists():
         subprocess.run(
             [python, "-c", SWEEP], check=False, stdin=subprocess.DEVNULL,
