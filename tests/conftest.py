@@ -107,6 +107,17 @@ def boot(hypervisor: Hypervisor, boot_on: Boot) -> Boot:
 
 
 @pytest.fixture
+def boot_many(boot: Boot) -> Callable[..., list[Guest]]:
+    """Boot this many guests at the same time; further arguments as boot."""
+
+    def boot_them(count: int, **kind: Any) -> list[Guest]:
+        guests = [boot(f"instance-{number}", wait=False, **kind) for number in range(count)]
+        return [guest.wait_until_up() for guest in guests]
+
+    return boot_them
+
+
+@pytest.fixture
 def start_agent(hypervisor: Hypervisor) -> Iterator[Callable[..., Agent]]:
     """Start a ceilometer-polling (arguments as tests.lab.agent.Agent). It ends with the test."""
     with contextlib.ExitStack() as agents:

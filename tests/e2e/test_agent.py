@@ -41,7 +41,7 @@ def guests(hypervisor):
 @pytest.fixture(scope="class")
 def agent(hypervisor, guests):
     """One agent for all guests."""
-    with Agent(hypervisor, period=PERIOD) as running:
+    with Agent(hypervisor, interval=1, period=PERIOD) as running:
         yield running
 
 
@@ -74,7 +74,7 @@ def test_guest_is_untouched_and_goes_stale_with_the_option_off(boot, start_agent
     guest = boot(period=None)
     before = guest.live_xml()
     clock = Clock(hypervisor)
-    agent = start_agent(period=0, environment=clock.environment)
+    agent = start_agent(interval=1, period=0, environment=clock.environment)
     agent.wait_for_cycles(1)
     clock.step(STALE_SECONDS)
     wait_for(lambda: agent.reason(guest.uuid) == Reason.STALE.value, SECONDS, "staleness")
@@ -86,7 +86,7 @@ def test_guest_is_untouched_and_goes_stale_with_the_option_off(boot, start_agent
 @pytest.mark.purging_exporter
 def test_gauges_are_removed_with_the_last_guest(boot, start_agent):
     guest = boot()
-    agent = start_agent()
+    agent = start_agent(interval=1)
     wait_for_usage(agent, guest)
     guest.destroy()
     wait_for(lambda: agent.metrics() == {}, SECONDS, "no gauges")
@@ -96,6 +96,7 @@ def test_gauges_are_removed_with_the_last_guest(boot, start_agent):
 def test_both_pollsters_work_beside_a_stock_one(boot, start_agent, threads):
     guest = boot()
     agent = start_agent(
+        interval=1,
         meters=("memory_usage", "memory_resident", "memory.swap.in"),
         polling_options=f"threads_to_process_pollsters = {threads}",
     )

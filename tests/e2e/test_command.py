@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's command as a process, on a lab guest of each kind."""
+"""The operator's command as a process, on a lab guest of each kind.
+
+The tests without the fixture ``settled`` come first. It waits for half a minute, until the last
+statistics of two guests are old.
+"""
 
 import contextlib
 import itertools
@@ -24,6 +28,7 @@ PROGRAM = str(pathlib.Path(sys.executable).with_name("ceilometer-memballoon"))
 SECONDS = 60
 DEADLINE = 2.0
 MIB = 2**20
+pytestmark = pytest.mark.usefixtures("guests")
 
 #: Each kind of guest, and its expected verdict.
 KINDS = {
@@ -93,59 +98,6 @@ def table(config):
 
 def verdicts(config):
     return {guest["Name"]: guest["Verdict"] for guest in listed(config)}
-
-
-def test_list_shows_the_reason_for_each_kind_of_guest(settled):
-    found = {name: guest["Verdict"] for name, guest in settled.items()}
-    assert found == {kind: verdict for kind, (_, verdict) in KINDS.items()}
-
-
-def test_list_fits_into_a_hundred_columns(settled, config, measured):
-    text = table(config)
-    measured("guest list", "\n" + text)
-    assert max(map(len, text.splitlines())) <= 100
-
-
-def test_list_changes_nothing(settled, guests):
-    assert guests["off"].live_period() == 0
-
-
-def test_list_shows_whether_the_period_is_the_options(settled):
-    found = {
-        kind: settled[kind]["Period matches option"] for kind in ("healthy", "off", "deviceless")
-    }
-    assert found == {"healthy": True, "off": False, "deviceless": None}
-
-
-def test_problem_filter_lists_only_problems(settled, config):
-    names = {guest["Name"] for guest in listed(config, "--problem")}
-    assert names == set(KINDS) - {"healthy"}
-
-
-@pytest.mark.parametrize("kind", [kind for kind, (_, verdict) in KINDS.items() if verdict != "ok"])
-def test_show_prints_the_remedy_for_each_reason(settled, config, kind):
-    shown = json.loads(run(config, "guest", "show", kind, "-f", "json").stdout)
-    assert shown["what to do"] == REMEDIES[Reason(KINDS[kind][1])]
-
-
-def test_show_has_the_meters_of_a_healthy_guest(settled, config):
-    shown = json.loads(run(config, "guest", "show", "healthy", "-f", "json").stdout)
-    used = (shown["libvirt: available"] - shown["libvirt: usable"]) / 1024
-    assert [v for n, v in shown.items() if n.startswith("memory.usage")] == [used]
-
-
-def test_enable_sets_periods_and_says_why_it_skips_guests(settled, config, guests):
-    words = ("off", "healthy", "deviceless", "hung")
-    done = run(config, "guest", "enable", *words, "-f", "json")
-    results = {guest["Name"]: guest["Result"] for guest in json.loads(done.stdout)}
-    assert results == {
-        "off": "set to 10 s, answered",
-        "healthy": "already 10 s",
-        "deviceless": "skipped: no balloon device",
-        "hung": "skipped: not responding",
-    }
-    assert done.returncode == 0
-    assert guests["off"].live_period() == 10
 
 
 def test_hung_guests_beyond_the_limit_are_listed_with_names_and_reasons(boot, hypervisor):
@@ -220,6 +172,90 @@ def test_ctrl_c_at_the_question_ends_the_command_while_libvirtd_hangs(hypervisor
             os.close(terminal)
 
 
+def checked(hypervisor, config):
+    """Return the results of 'check' as the agent's user: result and text in one line, by check."""
+    done = subprocess.run(
+        [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],
+        check=False, capture_output=True, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    return rows(done)
+
+
+def test_check_finds_that_access_control_refuses_a_period(privileged, boot_on):
+    hypervisor = privileged(ACCESS_CONTROL)
+    rule = hypervisor.folder / "root/etc/polkit-1/rules.d" / RULE.name
+    rule.write_text(rule.read_text().replace('"org.libvirt.api.domain.write"', '"none"'))
+    boot_on(hypervisor, period=2)
+    config, _ = configure(hypervisor, uri="qemu:///system")
+    result, text = checked(hypervisor, config)["libvirt, to set periods"]
+    found = (result, "can be set" in text, "Allow this user to write" in text)
+    assert found == ("Warning", False, True)
+
+
+def test_check_warns_of_refused_write_access(privileged):
+    hypervisor = privileged(ROOT_WRITES)
+    config, _ = configure(hypervisor, uri="qemu:///system")
+    done = subprocess.run(
+        [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],
+        check=False, capture_output=True, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Allow this user to write to libvirt" in " ".join(done.stdout.replace("|", "").split())
+
+
+def test_list_shows_the_reason_for_each_kind_of_guest(settled):
+    found = {name: guest["Verdict"] for name, guest in settled.items()}
+    assert found == {kind: verdict for kind, (_, verdict) in KINDS.items()}
+
+
+def test_list_fits_into_a_hundred_columns(settled, config, measured):
+    text = table(config)
+    measured("guest list", "\n" + text)
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_list_changes_nothing(settled, guests):
+    assert guests["off"].live_period() == 0
+
+
+def test_list_shows_whether_the_period_is_the_options(settled):
+    found = {
+        kind: settled[kind]["Period matches option"] for kind in ("healthy", "off", "deviceless")
+    }
+    assert found == {"healthy": True, "off": False, "deviceless": None}
+
+
+def test_problem_filter_lists_only_problems(settled, config):
+    names = {guest["Name"] for guest in listed(config, "--problem")}
+    assert names == set(KINDS) - {"healthy"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, verdict) in KINDS.items() if verdict != "ok"])
+def test_show_prints_the_remedy_for_each_reason(settled, config, kind):
+    shown = json.loads(run(config, "guest", "show", kind, "-f", "json").stdout)
+    assert shown["what to do"] == REMEDIES[Reason(KINDS[kind][1])]
+
+
+def test_show_has_the_meters_of_a_healthy_guest(settled, config):
+    shown = json.loads(run(config, "guest", "show", "healthy", "-f", "json").stdout)
+    used = (shown["libvirt: available"] - shown["libvirt: usable"]) / 1024
+    assert [v for n, v in shown.items() if n.startswith("memory.usage")] == [used]
+
+
+def test_enable_sets_periods_and_says_why_it_skips_guests(settled, config, guests):
+    words = ("off", "healthy", "deviceless", "hung")
+    done = run(config, "guest", "enable", *words, "-f", "json")
+    results = {guest["Name"]: guest["Result"] for guest in json.loads(done.stdout)}
+    assert results == {
+        "off": "set to 10 s, answered",
+        "healthy": "already 10 s",
+        "deviceless": "skipped: no balloon device",
+        "hung": "skipped: not responding",
+    }
+    assert done.returncode == 0
+    assert guests["off"].live_period() == 10
+
+
 @pytest.fixture
 def terminal():
     """A pseudo-terminal, and a function that returns what a program has written to it so far."""
@@ -265,37 +301,6 @@ def test_watch_in_a_pipe_prints_one_block_after_the_other_with_trends(settled, c
     assert not any("\033" in line for line in seen)
 
 
-def checked(hypervisor, config):
-    """Return the results of 'check' as the agent's user: result and text in one line, by check."""
-    done = subprocess.run(
-        [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],
-        check=False, capture_output=True, text=True, timeout=SECONDS,
-    )  # fmt: skip
-    return rows(done)
-
-
 def test_check_reports_settable_periods_after_setting_one(settled, config):
     result, text = rows(run(config, "check"))["libvirt, to set periods"]
     assert (result, "Statistics periods can be set: tried" in text) == ("Success", True)
-
-
-def test_check_finds_that_access_control_refuses_a_period(privileged, boot_on):
-    hypervisor = privileged(ACCESS_CONTROL)
-    rule = hypervisor.folder / "root/etc/polkit-1/rules.d" / RULE.name
-    rule.write_text(rule.read_text().replace('"org.libvirt.api.domain.write"', '"none"'))
-    boot_on(hypervisor, period=2)
-    config, _ = configure(hypervisor, uri="qemu:///system")
-    result, text = checked(hypervisor, config)["libvirt, to set periods"]
-    found = (result, "can be set" in text, "Allow this user to write" in text)
-    assert found == ("Warning", False, True)
-
-
-def test_check_warns_of_refused_write_access(privileged):
-    hypervisor = privileged(ROOT_WRITES)
-    config, _ = configure(hypervisor, uri="qemu:///system")
-    done = subprocess.run(
-        [*hypervisor.as_user, PROGRAM, "--config-file", str(config), "check"],
-        check=False, capture_output=True, text=True, timeout=SECONDS,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "Allow this user to write to libvirt" in " ".join(done.stdout.replace("|", "").split())

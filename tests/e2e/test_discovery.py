@@ -125,8 +125,8 @@ def test_domain_that_is_not_novas_is_skipped_at_debug(boot, stock, caplog):
     }
 
 
-def test_hung_guest_keeps_its_attributes_and_is_not_asked(boot, stock):
-    hung, other = boot("instance-1"), boot("instance-2")
+def test_hung_guest_keeps_its_attributes_and_is_not_asked(boot_many, stock):
+    hung, other = boot_many(2)
     before = found(stock.our_discovery)
     hung.hang()
     try:

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from ceilometer_memballoon.reading import FRESH_SECONDS, Reason
+from tests.lab.agent import Agent
 from tests.lab.clock import Clock
 from tests.lab.guest import Guest
 from tests.lab.privileged import ACCESS_CONTROL, ROOT_WRITES, PrivilegedHypervisor
@@ -39,8 +40,8 @@ def lines_about(agent, text):
     return [line for line in agent.own_lines() if text in line]
 
 
-def test_hung_guest_is_logged_once_and_others_are_reported(boot, start_agent):
-    hung, *others = [boot(f"instance-{number}") for number in range(3)]
+def test_hung_guest_is_logged_once_and_others_are_reported(boot_many, start_agent):
+    hung, *others = boot_many(3)
     agent = start_agent(interval=1, timeout=DEADLINE)
     wait_for_usage(agent, hung, *others)
     hung.hang()
@@ -181,13 +182,17 @@ def seconds_to_end(agent):
     return time.monotonic() - begin
 
 
-@pytest.fixture
-def healthy_end(boot, start_agent):
-    """Seconds that an agent without a stuck call takes to end on this machine now."""
-    guest = boot("healthy")
-    agent = start_agent(interval=1)
-    wait_for_usage(agent, guest)
-    return seconds_to_end(agent)
+@pytest.fixture(scope="module")
+def healthy_end(hypervisor):
+    """Seconds that an agent without a stuck call takes to end on this machine."""
+    guest = Guest(hypervisor, "healthy")
+    try:
+        guest.wait_until_up()
+        with Agent(hypervisor, interval=1) as agent:
+            wait_for_usage(agent, guest)
+            return seconds_to_end(agent)
+    finally:
+        guest.destroy()
 
 
 def test_agent_ends_at_once_while_it_waits_for_a_call(boot, start_agent, healthy_end, measured):

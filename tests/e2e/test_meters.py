@@ -89,8 +89,8 @@ def test_stock_meters_agree_in_the_same_cycle(cycle):
 
 
 @pytest.mark.purging_exporter
-def test_every_meter_is_exported_until_its_guest_leaves(boot, start_agent):
-    guest, staying = boot("instance-1"), boot("instance-2")
+def test_every_meter_is_exported_until_its_guest_leaves(boot_many, start_agent):
+    guest, staying = boot_many(2)
     agent = start_agent(interval=1, meters=tuple(METERS))
     exported = {f"ceilometer_{name}" for name in SENT}
 

@@ -27,8 +27,8 @@ def departed(agent, guest):
 
 
 @pytest.mark.parametrize("discovery", [(), (NAME,)])
-def test_hung_guest_costs_others_no_meter_when_served(boot, start_agent, discovery):
-    hung, *others = [boot(f"instance-{number}") for number in range(3)]
+def test_hung_guest_costs_others_no_meter_when_served(boot_many, start_agent, discovery):
+    hung, *others = boot_many(3)
     agent = start_agent(
         interval=1, timeout=DEADLINE, meters=METERS, memballoon_options=SERVED, discovery=discovery
     )
@@ -46,8 +46,8 @@ def test_hung_guest_costs_others_no_meter_when_served(boot, start_agent, discove
     assert "Traceback" not in agent.log_text()
 
 
-def test_hung_guest_logs_nothing_in_each_cycle_when_served(boot, start_agent):
-    hung, other = boot("instance-1"), boot("instance-2")
+def test_hung_guest_logs_nothing_in_each_cycle_when_served(boot_many, start_agent):
+    hung, other = boot_many(2)
     agent = start_agent(interval=1, timeout=DEADLINE, meters=METERS, memballoon_options=SERVED)
     wait_for_all(agent, hung, other)
     hung.hang()
@@ -59,8 +59,8 @@ def test_hung_guest_logs_nothing_in_each_cycle_when_served(boot, start_agent):
         hung.unhang()
 
 
-def test_hung_guest_stops_all_meters_of_its_interval_when_not_served(boot, start_agent):
-    hung, other = boot("instance-1"), boot("instance-2")
+def test_hung_guest_stops_all_meters_of_its_interval_when_not_served(boot_many, start_agent):
+    hung, other = boot_many(2)
     agent = start_agent(interval=1, timeout=DEADLINE, meters=METERS)
     wait_for_all(agent, hung, other)
     assert agent.log_text().count("cpu, power.state every 1 s") == 1

@@ -98,19 +98,6 @@ def slow_dump(hypervisor):
     return dump
 
 
-@pytest.fixture
-def boot_many(boot):
-    """Boot this many guests at the same time."""
-
-    def boot_them(count, **kind):
-        guests = [boot(f"instance-{number}", wait=False, **kind) for number in range(count)]
-        for guest in guests:
-            guest.wait_until_up()
-        return guests
-
-    return boot_them
-
-
 @pytest.mark.by_version
 def test_hung_guest_costs_one_deadline_once_and_no_other_guest(
     boot_many, make_collector, hang, measured

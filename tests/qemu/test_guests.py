@@ -140,8 +140,10 @@ def test_rebooted_guest_reports_again_and_keeps_its_period(boot, make_collector)
     assert (cycle(collector, guest).reason, guest.live_period()) == (None, 1)
 
 
-def test_guest_that_leaves_after_discovery_is_gone_and_the_others_are_read(boot, make_collector):
-    leaving, staying = boot("instance-1"), boot("instance-2")
+def test_guest_that_leaves_after_discovery_is_gone_and_the_others_are_read(
+    boot_many, make_collector
+):
+    leaving, staying = boot_many(2)
     leaving.destroy()
     readings = make_collector().readings({}, [leaving.uuid, staying.uuid])
     assert (readings[leaving.uuid].reason, readings[staying.uuid].reason) == (Reason.GONE, None)
@@ -161,10 +163,9 @@ def test_statistics_are_those_of_memorystats(boot, make_collector):
 
 @pytest.mark.parametrize("guests", [1, 3])
 def test_healthy_cycle_is_two_calls_whatever_the_number_of_guests(
-    boot, hypervisor, make_collector, guests
+    boot_many, hypervisor, make_collector, guests
 ):
-    for number in range(guests):
-        boot(f"instance-{number}")
+    boot_many(guests)
     with counted(hypervisor) as counter:
         collector = make_collector(uri=counter.uri)
         collector.readings({}, [])

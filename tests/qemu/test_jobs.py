@@ -73,9 +73,9 @@ def test_slow_migration_that_comes_in_is_busy_and_costs_the_others_nothing(
 
 
 def test_two_migrations_that_come_in_cost_no_cycle(
-    boot, boot_on, make_collector, destination, measured
+    boot_many, boot_on, make_collector, destination, measured
 ):
-    migrants = [boot(f"instance-migrant-{number}") for number in range(2)]
+    migrants = boot_many(2)
     stays = boot_on(destination, "instance-stays")
     collector = make_collector(uri=destination.uri, timeout=TIMEOUT)
     with slow_migration(migrants[0], destination), slow_migration(migrants[1], destination):

@@ -33,11 +33,10 @@ def hung(guest):
 
 @pytest.mark.parametrize("proc", [True, False], ids=["sees /proc", "sees no /proc"])
 def test_guest_that_hung_before_the_first_cycle_costs_the_others_nothing(
-    boot, make_collector, proc
+    boot_many, make_collector, proc
 ):
     # From libvirt 11.0 on XMLDesc waits 30 s for a job that a stuck call holds.
-    guests = [boot(f"instance-{number}", period=None, wait=False) for number in range(3)]
-    first, *others = [guest.wait_until_up() for guest in guests]
+    first, *others = boot_many(3, period=None)
     collector = make_collector(timeout=TIMEOUT, proc=proc)
     with hung(first):
         cycles = [timed_cycle(collector) for _ in range(CYCLES)]
