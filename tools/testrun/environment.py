@@ -16,7 +16,7 @@ from tools.testrun.output import VERBOSE, Output
 
 LOGS = tox.TREE / "build/test"
 #: Seconds in which tests remove their labs after an interruption and tox sees them end.
-END_SECONDS = 60
+END_SECONDS = 90
 
 
 class State(enum.Enum):

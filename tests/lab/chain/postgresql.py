@@ -2,6 +2,7 @@
 """A private PostgreSQL."""
 
 import pathlib
+import signal
 
 from tests.lab.agent import free_port
 from tests.lab.chain.service import Service, folder_in, listens, run
@@ -28,6 +29,8 @@ class PostgreSQL(Service):
             "postgresql",
             [binaries / "postgres", "-D", data, "-p", str(self.port), "-k", folder,
              "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+             # Below the lab's folder, because a killed server leaves its files in /dev/shm.
+             "-c", "dynamic_shared_memory_type=mmap",
              "-c", f"max_connections={connections}"],
             ready=lambda: listens(self.port),
         )  # fmt: skip
@@ -36,6 +39,10 @@ class PostgreSQL(Service):
         """Create a database and return its address."""
         self._run(f"CREATE DATABASE {name}")
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+
+    def stop(self, signum: int = signal.SIGINT) -> None:
+        """End it and its connections. At SIGTERM it would wait until its clients disconnect."""
+        super().stop(signum)
 
     def _run(self, statement: str) -> str:
         return run(
