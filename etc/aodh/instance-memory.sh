@@ -18,5 +18,5 @@ openstack alarm create \
     --resource-type instance --resource-id "$INSTANCE" \
     --comparison-operator gt --threshold "${THRESHOLD:-90}" \
     --granularity "${GRANULARITY:-60}" --evaluation-periods 3 \
-    --alarm-action "${WEBHOOK:?an http or https address, or log://}" \
+    --alarm-action "${WEBHOOK:?an http or https address}" \
     --ok-action "$WEBHOOK" --insufficient-data-action "$WEBHOOK"

@@ -12,5 +12,5 @@ openstack alarm create \
     --description "The guest uses more than ${THRESHOLD:-90} % of its memory" \
     --query "avg(avg_over_time(ceilometer_memory_util{resource=\"$INSTANCE\"}[${WINDOW:-2m}]))" \
     --comparison-operator gt --threshold "${THRESHOLD:-90}" \
-    --alarm-action "${WEBHOOK:?an http or https address, or log://}" \
+    --alarm-action "${WEBHOOK:?an http or https address}" \
     --ok-action "$WEBHOOK" --insufficient-data-action "$WEBHOOK"

@@ -28,7 +28,7 @@ On a compute node:
   2. copy etc/ceilometer/polling.yaml      or add its source guest_memory to your own file
   3. ceilometer-memballoon check           names what is missing and what to do about it
   4. restart the polling agent             enables the statistics of guests that have none
-README.rst says more, and links to the pages on options, rights and reasons.
+README.rst has the details, and links to the pages on options, rights and reasons.
 """
 
 

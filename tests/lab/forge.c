@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * A balloon driver that tells the host whatever its parameter says.
+ * A balloon driver that reports the values of its parameter to the host.
  *
  * It takes no page and gives none back: of the device's queues it serves the
  * statistics' alone (virtio specification, 5.5.6.3 "Memory Statistics"). The

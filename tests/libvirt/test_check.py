@@ -163,7 +163,7 @@ def test_sink_that_no_selected_meter_reaches_is_not_checked(run, publish, tmp_pa
     assert rows(run(config, "check"))["Gnocchi"][0] == "Success"
 
 
-# Odd files.
+# Invalid files.
 
 #: Content that a user's YAML file can have.
 ODD = {

@@ -19,7 +19,7 @@ TIMEOUT = 5.0
 
 @pytest.fixture
 def host(hypervisor_connection):
-    # Closed, for the driver's state lasts as long as any connection to it.
+    # Closed, because the driver's state lasts as long as any connection to it.
     with contextlib.closing(Host(URI, TIMEOUT)) as host:
         yield host
 

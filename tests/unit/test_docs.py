@@ -31,9 +31,10 @@ RUN_BY = {
         "tests/cloud/test_tool.py", '"server", "create"',
     ),
     r"\./tools/test": (".ci/run", "./tools/test"),
-    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k (?:continuously|reboots)": (
+    r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k (?:continuously|hangs)": (
         "tests/qemu/test_faults.py", "continuously",
     ),
+    r"\.tox/e2e/bin/pytest tests/e2e/test_meters.py": ("tests/e2e/test_meters.py", "def test_"),
     r"pip install (?:ceilometer-memballoon|\.|-e \.)": (
         "tests/install/test_install.py", '"install"',
     ),

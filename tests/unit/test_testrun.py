@@ -181,5 +181,5 @@ def test_every_unpacked_package_is_fetched_before_the_tests():
 
 
 def test_every_system_package_has_its_purpose():
-    assert packages.purposes()["postgresql"].startswith("What stands behind the agent")
+    assert packages.purposes()["postgresql"].startswith("Services behind the agent")
     assert all(packages.purposes().values())

@@ -26,7 +26,8 @@ In another terminal:
     openstack metric measures show --resource-id {climber} \\
         --granularity {interval} memory.usage
     openstack alarm list
-    INSTANCE={climber} WEBHOOK=log:// THRESHOLD=60 GRANULARITY={interval} \\
+    INSTANCE={climber} WEBHOOK=http://127.0.0.1:8080/ \\
+        THRESHOLD=60 GRANULARITY={interval} \\
         sh etc/aodh/instance-memory.sh
     ceilometer-memballoon --config-file {config} guest list
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's API, conductor and scheduler, and the settings that its compute services share."""
+"""Nova's API, conductor and scheduler, and the settings of its compute services."""
 
 import pathlib
 import shutil
