@@ -27,7 +27,7 @@ class Cycle:
     pace, trouble: What the reader remembers from one pass to the next.
     groups: VIR_DOMAIN_STATS_* flags.
     findings: The records so far.
-    late_reads: The late reads, which continue beside the others.
+    late_reads: The late reads, which continue while other reads run.
     """
 
     host: Host
@@ -124,7 +124,7 @@ class Cycle:
         return sorted(wanted, key=self.trouble.last_answer)
 
     def _park(self, read: Read) -> list[Record]:
-        """Let a late read continue beside the others.
+        """Let a late read continue while other reads run.
 
         Returns the records that can be asked again.
         """

@@ -14,8 +14,8 @@ class PeriodRule:
     """The configuration's rule about statistics periods.
 
     period: [libvirt] mem_stats_period_seconds. At zero or below no guest is changed.
-    chosen: Whether a configuration file sets the option. Then it overrides a period that somebody
-        else chose.
+    chosen: Whether a configuration file sets the option. Then it overrides the periods
+        that others chose.
     may_set: [memballoon] set_periods.
     """
 

@@ -14,7 +14,7 @@ from ceilometer_memballoon.groups import Question
 #: Seconds for which a snapshot may be used. A cycle whose pollsters take longer, because they send
 #: many samples, reads again.
 MOST_AGE = 2.0
-#: Means all instances, in place of an instance's UUID.
+#: Means all instances instead of one instance's UUID.
 ALL = ""
 
 S = TypeVar("S")

@@ -94,7 +94,7 @@ class Trouble:
         self.hung = self.hung - examined | hung
 
     def park(self, read: Read, now: float, seconds: float) -> None:
-        """Let a late read continue beside the others, and find the guests that it waits for.
+        """Let a late read continue while other reads run, and find the guests that it waits for.
 
         now: since when guests may hang, in monotonic seconds. Raises NoAnswerError.
         """
@@ -103,7 +103,7 @@ class Trouble:
         self._find_awaited(self._host.monitors(read.records, seconds))
 
     def set_aside(self, read: Read) -> None:
-        """Let a read continue beside the others. The guest that it waits for is not known yet."""
+        """Let a read continue while other reads run. Whom it waits for is not known yet."""
         read.park()
         self.parked[read] = set()
 
