@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab import download
 from tests.lab.waiting import wait_for
-from tools.testrun import environment, loopback, needs, packages
+from tools.testrun import environment, loopback, needs, packages, reaper
 from tools.testrun import run as runner
 from tools.testrun.environment import Environment, State
 
@@ -145,6 +145,33 @@ def test_ctrl_c_while_one_starts_leaves_nothing_running(scripted):
     with pytest.raises(KeyboardInterrupt):
         runner.run([one], start, lambda: None, {"one": set()})
     assert one.state is State.INTERRUPTED
+
+
+def reaped(script, **options):
+    """Start bash below a reaper with this script."""
+    return subprocess.Popen(
+        [*reaper.WORDS, *SHELL, script], stdout=subprocess.PIPE, text=True, **options
+    )
+
+
+def test_process_without_a_parent_is_reaped_when_it_ends():
+    with reaped(
+        "(sleep 1000 >/dev/null & echo $!); read -r; exit 3", stdin=subprocess.PIPE
+    ) as process:
+        orphan = int(process.stdout.readline())
+        os.kill(orphan, signal.SIGKILL)
+        wait_for(lambda: not pathlib.Path(f"/proc/{orphan}").exists(), SECONDS, "its end")
+        process.stdin.write("\n")
+        process.stdin.close()
+        assert process.wait(SECONDS) == 3
+
+
+def test_terminated_reaper_interrupts_its_command_and_waits_for_its_end():
+    script = "trap 'echo cleaned; exit 4' INT; echo ready; while :; do sleep 0.1; done"
+    with reaped(script) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert (process.stdout.readline(), process.wait(SECONDS)) == ("cleaned\n", 4)
 
 
 def test_network_of_the_tests_reaches_loopback_alone():

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from tools.testrun import loopback, tox
+from tools.testrun import loopback, reaper, tox
 from tools.testrun.output import VERBOSE, Output
 
 LOGS = tox.TREE / "build/test"
@@ -141,8 +141,10 @@ class Environment:
         with contextlib.suppress(ProcessLookupError):
             if not self._on_terminal:
                 os.killpg(self._process.pid, signum)
-            elif signum != signal.SIGINT or self._stopped_as is State.TIMED_OUT:
-                self._process.send_signal(signum)
+            elif signum == signal.SIGKILL:
+                self._process.kill()
+            elif self._stopped_as is State.TIMED_OUT:
+                self._process.terminate()  # the reaper interrupts its command then
 
 
 def command(name: str, arguments: list[str], *, isolated: bool) -> list[str]:
@@ -151,4 +153,4 @@ def command(name: str, arguments: list[str], *, isolated: bool) -> list[str]:
     isolated: in a network with only the loopback device.
     """
     words = [*tox.COMMAND, "run", "--skip-env-install", "--skip-pkg-install", "-e", name]
-    return [*(loopback.WORDS if isolated else ()), *words, "--", *arguments]
+    return [*reaper.WORDS, *(loopback.WORDS if isolated else ()), *words, "--", *arguments]
