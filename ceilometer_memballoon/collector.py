@@ -132,7 +132,7 @@ class Collector:
             self._problems.log(LIBVIRT, logging.WARNING, "No statistics from libvirt: %s", error)
             return {}
         self._problems.clear(LIBVIRT, "libvirt gives statistics again.")
-        readings = {uuid: no_reading(Reason.GONE) for uuid in instances}
-        readings |= {one.record.uuid: one.reading for one in seen}
+        readings = {one.record.uuid: one.reading for one in seen}
+        readings |= {u: no_reading(Reason.GONE) for u in instances if u not in readings}
         self._reasons.update({uuid: readings[uuid].reason for uuid in instances})
         return readings

@@ -74,7 +74,10 @@ class History:
         return since is not None and now - since < self._boot_seconds
 
     def _boot_times(self, record: Record) -> BootTimes:
-        return self._boots.setdefault(record.boot, BootTimes())
+        times = self._boots.get(record.boot)
+        if times is None:
+            times = self._boots[record.boot] = BootTimes()
+        return times
 
     def _note(self, times: BootTimes, record: Record, now: float) -> None:
         reported = last_report(record.stats)
