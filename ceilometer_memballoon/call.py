@@ -66,9 +66,16 @@ class Call(Generic[T]):
         return self._returned
 
     def result(self) -> T:
-        """Return or raise what the function did. Call it only after it has returned."""
-        if self._error is not None:
-            raise self._error
+        """Return or raise what the function did. Call it once, after it has returned."""
+        # The error's traceback holds libvirt's domain objects. In a reference cycle they would stay
+        # until the garbage collector frees them. Freeing the last one of a closed connection asks
+        # libvirtd without a deadline.
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
         return self._result  # type: ignore[return-value]
 
     def leave(self) -> bool:
@@ -100,6 +107,7 @@ class Call(Generic[T]):
             self._finish_late()
 
     def _finish_late(self) -> None:
+        self._error = None
         try:
             self._late(self._result)
         finally:

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A call that is waited for in steps, and left, on real threads."""
 
+import contextlib
+import gc
+import weakref
+
+import pytest
+
 from ceilometer_memballoon.deadline import Calls
 from tests.lab.waiting import wait_for
 
@@ -41,3 +47,43 @@ def test_duration_of_a_running_call_grows(release):
     call = Calls(1).start(lambda: release.wait(NEVER))
     first = call.seconds
     assert call.seconds > first
+
+
+class Domain:
+    """In the place of a libvirt object, which must be freed as soon as nothing needs it."""
+
+
+@pytest.fixture
+def no_collector():
+    """The garbage collector does not run."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_error_keeps_no_object_of_the_caller(no_collector):
+    def fail():
+        raise ValueError
+
+    def ask():
+        domain = Domain()
+        with contextlib.suppress(ValueError):
+            Calls(1).run(fail, NEVER)
+        return weakref.ref(domain)
+
+    assert ask()() is None
+
+
+def test_late_error_keeps_no_object_of_the_call(no_collector, release):
+    domains = []
+
+    def fail():
+        domain = Domain()
+        domains.append(weakref.ref(domain))
+        release.wait(NEVER)
+        raise ValueError
+
+    call = Calls(1).start(fail)
+    call.leave()
+    release.set()
+    wait_for(lambda: domains and domains[0]() is None, 10, "the end of the domain")
