@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read many domains in two calls at the same time, because QEMU takes longer than libvirtd."""
 
+import contextlib
 import threading
 from collections.abc import Sequence
-from concurrent import futures
 from typing import TypeVar
 
 from ceilometer_memballoon import answers
 from ceilometer_memballoon.binding import libvirt
+from ceilometer_memballoon.call import Call
+from ceilometer_memballoon.deadline import Calls
 from ceilometer_memballoon.pace import MOST_IN_CALL
 from ceilometer_memballoon.record import Record
 
@@ -25,28 +27,22 @@ def parts(domains: Sequence[T]) -> list[Sequence[T]]:
 def read(
     connection: libvirt.virConnect, domains: Sequence[libvirt.virDomain], groups: int
 ) -> list[Record]:
-    """Read like answers.read(). Return when no call uses the connection."""
-    first, *others = parts(domains)
-    pending = [_start(connection, part, groups) for part in others]
+    """Do what answers.read() does. Return when no call uses the connection any more."""
+    first, *second = parts(domains)
+    if not second:
+        return answers.read(connection, list(first), groups)
+    call = Calls(1).start(lambda: answers.read(connection, list(second[0]), groups))
     try:
         records = answers.read(connection, list(first), groups)
-    finally:
-        # There is no deadline here, because the enclosing call has one.
-        futures.wait(pending)
-    return records + [record for one in pending for record in one.result()]
+    except Exception:
+        # A call that keeps its error keeps libvirt's objects: see Call.result().
+        with contextlib.suppress(Exception):
+            _result(call)
+        raise
+    return records + _result(call)
 
 
-def _start(
-    connection: libvirt.virConnect, domains: Sequence[libvirt.virDomain], groups: int
-) -> "futures.Future[list[Record]]":
-    future: futures.Future[list[Record]] = futures.Future()
-
-    def run() -> None:
-        try:
-            future.set_result(answers.read(connection, list(domains), groups))
-        except Exception as error:
-            future.set_exception(error)
-
-    # Use a daemon thread, because the interpreter joins an executor's threads at exit.
-    threading.Thread(target=run, daemon=True).start()
-    return future
+def _result(call: Call[list[Record]]) -> list[Record]:
+    # No deadline, because read() itself runs within a call that has one.
+    call.wait(threading.TIMEOUT_MAX)
+    return call.result()

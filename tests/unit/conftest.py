@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of stuck calls and of connections that stand in for libvirt's."""
+"""Fixtures of stuck calls, of freed objects and of connections that stand in for libvirt's."""
 
+import gc
 import threading
 
 import libvirt
@@ -16,6 +17,14 @@ def release():
     event = threading.Event()
     yield event
     event.set()
+
+
+@pytest.fixture
+def no_collector():
+    """The garbage collector does not run."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

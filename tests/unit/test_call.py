@@ -2,10 +2,7 @@
 """A call that is waited for in steps, and left, on real threads."""
 
 import contextlib
-import gc
 import weakref
-
-import pytest
 
 from ceilometer_memballoon.deadline import Calls
 from tests.lab.waiting import wait_for
@@ -51,14 +48,6 @@ def test_duration_of_a_running_call_grows(release):
 
 class Domain:
     """In the place of a libvirt object, which must be freed as soon as nothing needs it."""
-
-
-@pytest.fixture
-def no_collector():
-    """The garbage collector does not run."""
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def test_error_keeps_no_object_of_the_caller(no_collector):

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading many domains in two calls at once."""
 
+import contextlib
 import threading
+import weakref
 
 import libvirt
 import pytest
 
 from ceilometer_memballoon import paired_read
 from ceilometer_memballoon.pace import MOST_DOMAINS, MOST_IN_CALL
+from tests.lab.waiting import wait_for
 from tests.unit import recorded
 from tests.unit.fake_libvirt import BALLOON, FakeDomain, libvirt_error
 
@@ -15,9 +18,9 @@ SECONDS = 10
 
 
 class Connection:
-    """Answers each call when ``calls`` calls are under way. fails: uuid of a call that raises."""
+    """Answers each call when ``calls`` calls are under way. fails: uuids of calls that raise."""
 
-    def __init__(self, calls, fails=None):
+    def __init__(self, calls, fails=()):
         self.together = threading.Barrier(calls)
         self.fails = fails
         self.asked = []
@@ -29,7 +32,7 @@ class Connection:
         self.open += 1
         self.together.wait(SECONDS)
         self.open -= 1
-        if self.fails in uuids:
+        if set(self.fails) & set(uuids):
             raise libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR)
         return [(domain, recorded.RUNNING) for domain in domains]
 
@@ -60,7 +63,16 @@ def test_parts_are_the_domains_of_each_call():
 
 @pytest.mark.parametrize("uuid", ["0", str(MOST_DOMAINS - 1)])
 def test_error_of_either_call_is_raised_after_both_have_returned(uuid):
-    connection = Connection(2, fails=uuid)
+    connection = Connection(2, fails=[uuid])
     with pytest.raises(libvirt.libvirtError):
         read(connection, MOST_DOMAINS)
     assert connection.open == 0
+
+
+def test_errors_of_both_calls_keep_no_domain(no_collector):
+    some = domains(MOST_DOMAINS)
+    kept = [weakref.ref(domain) for domain in some]
+    with contextlib.suppress(libvirt.libvirtError):
+        paired_read.read(Connection(2, fails=[some[0].uuid, some[-1].uuid]), some, BALLOON)
+    some.clear()
+    wait_for(lambda: not any(one() for one in kept), SECONDS, "the end of the domains")
