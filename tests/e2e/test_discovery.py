@@ -6,7 +6,7 @@ import contextlib
 import libvirt
 import pytest
 
-from ceilometer_memballoon import live_xml
+from ceilometer_memballoon import xml_cache
 from ceilometer_memballoon.discovery import LOG
 from tests.lab.rpc import counted
 from tests.lab.stock import Stock, attributes
@@ -105,7 +105,7 @@ def test_metadata_that_nova_rewrites_is_read_again(boot, stock, monkeypatch):
         "nova", NOVA, libvirt.VIR_DOMAIN_AFFECT_LIVE,
     )  # fmt: skip
     assert found(stock.our_discovery)[guest.uuid]["name"] == before
-    monkeypatch.setattr(live_xml, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(xml_cache, "REFRESH_SECONDS", 0.0)
     assert assert_same(stock)[guest.uuid]["name"] == "renamed"
 
 
