@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plugin's exceptions. Each message is one line for a log or a terminal."""
 
+from typing import Self
+
 
 class MemballoonError(Exception):
     """Base class of all exceptions that this plugin raises."""
+
+    def without_traceback(self) -> Self:
+        """Return an equal error that can be kept.
+
+        The frames of a traceback keep libvirt's objects. Freeing those later can ask libvirtd,
+        without a deadline.
+        """
+        return type(self)(*self.args)
 
 
 class NoAnswerError(MemballoonError):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The read-only connection of a host, and libvirt's objects of the domains on it."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -37,6 +36,8 @@ class ReadConnection:
         # so that a domain that has rebooted since then is found again.
         self._domains: dict[str, libvirt.virDomain] = {}
         self._listed_by: Connection | None = None
+        # Objects that could not be freed in time. They are kept as long as the process.
+        self._unfreed: list[dict[str, libvirt.virDomain]] = []
 
     @property
     def is_usable(self) -> bool:
@@ -62,8 +63,10 @@ class ReadConnection:
             left = countdown(seconds)
             # A domain object keeps its connection open. Freeing the last one closes a connection
             # that a late call has abandoned, and the closing waits for libvirtd.
-            with contextlib.suppress(NoAnswerError):
+            try:
                 self._calls.daemon.run(domains.clear, left())
+            except NoAnswerError:
+                self._unfreed.append(domains)
             current.close(left())
 
     def ask(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:

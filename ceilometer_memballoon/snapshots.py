@@ -35,9 +35,9 @@ class Shot(Generic[S]):
     served: set[tuple[Question, str]] = dataclasses.field(default_factory=set)
 
     def get(self) -> S:
-        """Return the snapshot. Raises the error of its read."""
+        """Return the snapshot. Raises an error like that of its read."""
         if isinstance(self.result, NoAnswerError):
-            raise self.result
+            raise self.result.without_traceback()
         return self.result
 
 
@@ -122,7 +122,7 @@ class Snapshots(Generic[S]):
         try:
             result = self._read(groups)
         except NoAnswerError as error:
-            result = error
+            result = error.without_traceback()
         shot = Shot(result, groups, self._monotonic(), served | {(question, uuid)})
         with self._lock:
             self._latest = shot

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the host's read-only connection is opened, lost and reopened, with stand-ins."""
 
+import weakref
+
 import libvirt
 import pytest
 
@@ -165,3 +167,15 @@ def test_connection_of_an_interrupted_call_is_not_waited_for(opens, monkeypatch)
             one.list_domains(TIMEOUT)
     one.close()
     assert connection.closed is False
+
+
+def test_objects_that_cannot_be_freed_in_time_are_kept(opens, no_collector):
+    domain = FakeDomain()
+    opens(FakeConnection(domain))
+    one = host()
+    one.list_domains(TIMEOUT)
+    kept = weakref.ref(domain)
+    one.stop()
+    one.close()
+    del domain
+    assert kept() is not None

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which read answers which question: each question once, and never from an earlier cycle."""
 
+import contextlib
 import dataclasses
 import threading
+import weakref
 
 import pytest
 
@@ -101,6 +103,36 @@ def test_failed_read_is_not_tried_again_for_each_instance(snapshots, fake):
     assert len(fake.groups) == 1
     fake.error = None
     assert cycle(snapshots, Q.INSTANCE) == [2, 2]
+
+
+class Domain:
+    """In the place of a libvirt object, which must be freed as soon as nothing needs it."""
+
+
+def test_error_of_a_read_keeps_no_object_of_it(fake, no_collector):
+    kept = []
+
+    def read(groups):
+        domain = Domain()
+        kept.append(weakref.ref(domain))
+        raise NoAnswerError("no answer")
+
+    snapshots = Snapshots(read, PATIENCE, fake.monotonic)
+    with contextlib.suppress(NoAnswerError):
+        snapshots.get(Q.INSTANCE, FIRST)
+    assert [one() for one in kept] == [None]
+
+
+def test_error_of_a_read_keeps_no_object_of_who_asks(snapshots, fake, no_collector):
+    fake.error = NoAnswerError("no answer")
+
+    def ask(uuid):
+        domain = Domain()
+        with contextlib.suppress(NoAnswerError):
+            snapshots.get(Q.INSTANCE, uuid)
+        return weakref.ref(domain)
+
+    assert [ask(FIRST)(), ask(SECOND)()] == [None, None]
 
 
 def test_cycles_of_two_intervals_see_no_read_that_began_before_they_did(snapshots):
