@@ -109,30 +109,28 @@ class Domain:
     """In the place of a libvirt object, which must be freed as soon as nothing needs it."""
 
 
-def test_error_of_a_read_keeps_no_object_of_it(fake, no_collector):
+def test_error_of_a_read_keeps_no_object_of_reader_and_callers(fake, no_collector):
     kept = []
 
-    def read(groups):
+    def make_domain():
         domain = Domain()
         kept.append(weakref.ref(domain))
-        raise NoAnswerError("no answer")
+        return domain
 
-    snapshots = Snapshots(read, PATIENCE, fake.monotonic)
-    with contextlib.suppress(NoAnswerError):
-        snapshots.get(Q.INSTANCE, FIRST)
-    assert [one() for one in kept] == [None]
+    def read(groups):
+        domain = make_domain()
+        raise NoAnswerError(f"no answer about {domain}")
 
-
-def test_error_of_a_read_keeps_no_object_of_who_asks(snapshots, fake, no_collector):
-    fake.error = NoAnswerError("no answer")
-
-    def ask(uuid):
-        domain = Domain()
+    def ask(snapshots, uuid):
+        domain = make_domain()
         with contextlib.suppress(NoAnswerError):
             snapshots.get(Q.INSTANCE, uuid)
-        return weakref.ref(domain)
+        return domain
 
-    assert [ask(FIRST)(), ask(SECOND)()] == [None, None]
+    snapshots = Snapshots(read, PATIENCE, fake.monotonic)
+    ask(snapshots, FIRST)
+    ask(snapshots, SECOND)
+    assert [one() for one in kept] == [None, None, None]
 
 
 def test_cycles_of_two_intervals_see_no_read_that_began_before_they_did(snapshots):
