@@ -68,7 +68,7 @@ class Retries:
         except WriteRefusedError as error:
             self._postpone(record, REFUSAL_SECONDS)
             if refusals is not None:
-                refusals.append((record, error))
+                refusals.append((record, error.without_traceback()))
         except Exception as error:
             # The failure of one domain must not affect the others.
             self._postpone(record, RETRY_SECONDS)

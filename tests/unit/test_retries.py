@@ -73,7 +73,14 @@ def test_error_of_the_whole_host_is_raised_and_is_no_domain_error(error):
 def test_refused_write_is_noted_and_not_logged(caplog):
     refusals, error = [], WriteRefusedError("access denied")
     Domains().fail(record("a"), error, refusals)
-    assert (refusals, caplog.messages) == ([(record("a"), error)], [])
+    ((refused, noted),) = refusals
+    assert (refused, str(noted), caplog.messages) == (record("a"), "access denied", [])
+
+
+def test_noted_refusal_keeps_no_libvirt_object():
+    refusals = []
+    Domains().fail(record("a"), WriteRefusedError("access denied"), refusals)
+    assert refusals[0][1].__traceback__ is None
 
 
 def test_departed_domain_is_logged_below_warning(caplog):
