@@ -61,11 +61,11 @@ class PeriodKeeper:
     ) -> set[str]:
         """Set the periods that have to change. Return the UUIDs of the domains set now.
 
-        running: All running domains. Only those that were read are asked.
+        running: All running domains. Those that were not read are not asked.
         suspects: UUIDs of guests that do not report as they should. Their XML is read again.
         enable: False only reads the XML.
-        end: Nothing is started after this, in monotonic seconds.
-        Domains that were left out come first in the next cycle.
+        end: Nothing is started after this, in monotonic seconds. The domains that were left out
+        come first in the next cycle.
         """
         self._forget_all_but({record.boot for record in running})
         attempt = Attempt(self._host, end)

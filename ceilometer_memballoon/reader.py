@@ -19,9 +19,8 @@ from ceilometer_memballoon.read_warnings import SUBJECTS, ReadWarnings
 from ceilometer_memballoon.record import Boot, Outcome, Record
 from ceilometer_memballoon.trouble import Trouble
 
-#: Shares of the timeout. READ_SHARE is for reading, so that time is left to set periods. The others
-#: are for each question that libvirtd answers alone, and for such questions that are open when
-#: reading has to end.
+#: Shares of the timeout: for reading, so that time is left to set periods; for each question that
+#: libvirtd answers alone; and for such a question that is open when reading has to end.
 READ_SHARE = 0.8
 DAEMON_SHARE = 0.4
 LAST_SHARE = 0.1

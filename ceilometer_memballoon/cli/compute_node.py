@@ -14,10 +14,8 @@ from ceilometer_memballoon.cli.columns import OK
 from ceilometer_memballoon.collector import Collector
 from ceilometer_memballoon.domain_xml import name_in_metadata
 from ceilometer_memballoon.errors import CommandError, DomainError, NoAnswerError
-from ceilometer_memballoon.host import Host
 from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.observation import Observation
-from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.problem_log import printable
 from ceilometer_memballoon.reading import RunState, run_state
 
@@ -95,8 +93,8 @@ class ComputeNode:
         conf: Any = configuration.conf
         if configuration.problem:
             LOG.warning(configuration.problem)
-        self.rule: PeriodRule = collector_factory.period_rule(conf)
-        self.host: Host = libvirt_host.from_conf(conf)
+        self.rule = collector_factory.period_rule(conf)
+        self.host = libvirt_host.from_conf(conf)
         self.collector: Collector = collector_factory.from_conf(conf, self.host)
 
     def close(self) -> None:
