@@ -40,7 +40,7 @@ class ReadWarnings:
         left_out = len(cycle.findings.unasked)
         if not left_out:
             self._problems.clear(BUDGET, "The guests are asked again: fewer calls are stuck.")
-            self._problems.clear(SLOW, "libvirt is fast enough again.")
+            self._clear_slow(cycle)
         elif cycle.trouble.at_budget or cycle.clock.seconds_left > 0:
             stuck = max(cycle.trouble.stuck, cycle.host.stuck_calls)
             self._problems.log(BUDGET, logging.WARNING, BUDGET_WARNING, stuck, left_out, once=True)
@@ -53,6 +53,11 @@ class ReadWarnings:
         self._problems.log(
             CUT_SHORT, logging.WARNING, CUT_SHORT_WARNING, read, total, error, once=True
         )
+
+    def _clear_slow(self, cycle: Cycle) -> None:
+        # A host that only just reads all of its guests leaves some out again soon.
+        if cycle.clock.seconds_left >= self._seconds / 2:
+            self._problems.clear(SLOW, "libvirt is fast enough again.")
 
     def _log_slow(self, cycle: Cycle) -> None:
         read, total = _counts(cycle)

@@ -6,6 +6,11 @@ import logging
 from tests.unit.simulated import Node, die_at_read, guests
 
 
+def slow_or_fast(caplog):
+    """The beginnings of the messages that libvirt is slow, or fast again."""
+    return [text.partition(":")[0] for text in caplog.messages if text.startswith("libvirt is")]
+
+
 def test_outage_that_leaves_guests_out_is_warned_of_once(caplog):
     node = Node(*guests(26), visible=False)
     node.hang(*node.guests[2:])
@@ -53,6 +58,16 @@ def test_host_that_is_fast_again_is_logged(caplog):
     for _ in range(3):
         node.cycle()
     assert caplog.messages[-1] == "libvirt is fast enough again."
+
+
+def test_host_that_only_just_reads_all_guests_is_not_called_fast(caplog):
+    caplog.set_level(logging.INFO)
+    node = Node(*guests(12, seconds=0.4), timeout=2.0)
+    for seconds in (0.4, 0.4, 0.12, 0.12, 0.4, 0.4):
+        for guest in node.guests:
+            guest.seconds = seconds
+        node.cycle()
+    assert slow_or_fast(caplog) == ["libvirt is slow on this host"]
 
 
 def test_cycle_cut_short_by_libvirtd_is_logged(caplog):
