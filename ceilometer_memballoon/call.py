@@ -66,7 +66,10 @@ class Call(Generic[T]):
         return self._returned
 
     def result(self) -> T:
-        """Return or raise what the function did. Call it once, after it has returned."""
+        """Return the function's result or raise its exception.
+
+        Call it once, after the function has returned.
+        """
         # The error's traceback holds libvirt's domain objects. In a reference cycle they would stay
         # until the garbage collector frees them. Freeing the last one of a closed connection asks
         # libvirtd without a deadline.

@@ -57,7 +57,7 @@ class Connection:
             return False
 
     def start(self, question: Callable[[libvirt.virConnect], T]) -> Call[T]:
-        """Start a question to guests. A caller that stops waiting must call give_up().
+        """Start a question to guests. A caller that stops waiting must call mark_stuck().
 
         Raises StoppedError, TooManyStuckCallsError.
         """
@@ -65,12 +65,12 @@ class Connection:
             lambda: question(self._raw), lambda result: _close(self._raw)
         )
 
-    def give_up(self) -> None:
+    def mark_stuck(self) -> None:
         """Mark the connection as unusable. The stuck call closes it when it returns."""
         self._stuck = True
 
-    def take_back(self) -> None:
-        """Undo give_up(), because the call returned before it was left."""
+    def mark_usable(self) -> None:
+        """Undo mark_stuck(). Call it when the call has returned before the caller left it."""
         self._stuck = False
 
     def ask(self, question: Callable[[libvirt.virConnect], T], seconds: float) -> T:

@@ -17,7 +17,7 @@ from ceilometer_memballoon.errors import (
 
 T = TypeVar("T")
 
-TOO_MANY = "{} calls to libvirt have not returned, so nothing more is asked"
+TOO_MANY = "{} calls to libvirt have not returned, so this process makes no further call"
 
 
 class Calls:
@@ -77,7 +77,7 @@ class Calls:
         seconds: float,
         late: Callable[[T | None], None] = lambda result: None,
     ) -> T:
-        """Run the function with a deadline in seconds. Return or raise its result.
+        """Run the function for at most this many seconds. Return its result or raise its exception.
 
         Raises DeadlineError after the deadline, and the errors of start().
         """

@@ -69,7 +69,7 @@ class Discovery(InstanceDiscovery):  # type: ignore[misc]
             except Exception as error:
                 self._problems.log(
                     LIBVIRT, logging.WARNING,
-                    "The instances of the last polling cycle are used again: %s", error,
+                    "The agent uses the instances of the last polling cycle again: %s", error,
                 )  # fmt: skip
             else:
                 self._problems.clear(LIBVIRT, "Instances are discovered again.")

@@ -73,7 +73,7 @@ class Findings:
         return []
 
     def mark_hung(self, boots: Iterable[Boot]) -> None:
-        """Mark the domains among these that were not read as not responding."""
+        """Set those of these domains that were not read to NOT_RESPONDING."""
         for boot in boots:
             if boot in self.found and not self.found[boot].is_read:
                 self.found[boot] = self.found[boot].with_outcome(Outcome.NOT_RESPONDING)

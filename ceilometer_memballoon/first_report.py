@@ -18,7 +18,7 @@ ENABLED_SECONDS = ENABLED_TRIES * ENABLED_PAUSE
 
 
 class FirstReport:
-    """Reads guests that were just enabled again, until each has a reading without a reason."""
+    """Reads newly enabled guests again and again, until each one reports."""
 
     def __init__(
         self,

@@ -15,7 +15,8 @@ class BootTimes:
 
     started: When it started; None if unknown.
     last_report: The time of the last statistics with a number; None if there were none.
-    silent_since: When statistics that had numbers were first seen without any.
+    silent_since: When the statistics were first seen without a number, in this boot or since
+        the last report; None if they have a number.
     """
 
     started: float | None = None

@@ -48,7 +48,7 @@ class Host:
         return self._calls.guests.stuck
 
     @property
-    def has_spare_place(self) -> bool:
+    def has_spare_call(self) -> bool:
         """Whether one more call to a guest may get stuck without using the last free call."""
         return self.stuck_calls < self._places
 

@@ -79,7 +79,7 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         try:
             sizes = self._sizes.get(record, [device.target for device in devices])
         except NoAnswerError as error:
-            raise unread(instance.id, str(error)) from error
+            raise unread_error(instance.id, str(error)) from error
         sized = [device for device in devices if device.target in sizes]
         domain = SnapshotDomain(record, {}, sized, sizes.get)
         yield from self._stock(domain).inspect_disk_info(instance, duration)
@@ -95,12 +95,12 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
             self._problems.log(
                 LIBVIRT, logging.WARNING, "No statistics for Ceilometer's meters: %s", error
             )
-            raise unread(instance.id, str(error)) from error
+            raise unread_error(instance.id, str(error)) from error
         self._problems.clear(LIBVIRT, "There are statistics for Ceilometer's meters again.")
         if record is None:
-            raise unread(instance.id, "it has no running domain on this host")
+            raise unread_error(instance.id, "it has no running domain on this host")
         if not record.is_read:
-            raise unread(instance.id, record.outcome.name)
+            raise unread_error(instance.id, record.outcome.name)
         return record
 
     def _devices(self, record: Record, group: str, statistic: str) -> list[Device]:
@@ -108,7 +108,7 @@ class Inspector(virt_inspector.Inspector):  # type: ignore[misc]
         try:
             xml = self._node.live_xml(record, group)
         except NoAnswerError as error:
-            raise unread(record.uuid, str(error)) from error
+            raise unread_error(record.uuid, str(error)) from error
         names = {
             record.fields.get(f"{group}.{number}.name")
             for number in range(record.fields.get(f"{group}.count", 0))
@@ -127,6 +127,6 @@ def _known(record: Record) -> set[str]:
     return {name for name, field in PROCESSOR_FIELDS.items() if field in record.fields}
 
 
-def unread(uuid: str, reason: str) -> virt_inspector.InstanceNotFoundException:
+def unread_error(uuid: str, reason: str) -> virt_inspector.InstanceNotFoundException:
     """Return the error that Ceilometer's pollsters log at DEBUG."""
     return virt_inspector.InstanceNotFoundException(f"instance {uuid} was not read: {reason}")

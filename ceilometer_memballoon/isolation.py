@@ -40,8 +40,11 @@ def stock_libvirt_pollsters() -> set[str]:
     }
 
 
-def at_the_same_interval(sources: Iterable[PollingSource]) -> dict[int, list[str]]:
-    """Return the stock libvirt pollsters at each interval of the plugin's, in seconds."""
+def find_shared_intervals(sources: Iterable[PollingSource]) -> dict[int, list[str]]:
+    """Return the stock libvirt pollsters that share an interval with the plugin's pollsters.
+
+    The keys are intervals in seconds.
+    """
     every = list(sources)
     ours = {
         source.get_interval()
@@ -58,7 +61,7 @@ def at_the_same_interval(sources: Iterable[PollingSource]) -> dict[int, list[str
 
 
 def describe(found: dict[int, list[str]]) -> str:
-    """Return one sentence about the result of at_the_same_interval()."""
+    """Return one sentence about the result of find_shared_intervals()."""
     parts = [f"{', '.join(names)} every {interval} s" for interval, names in found.items()]
     return (
         "These pollsters of Ceilometer ask libvirt without a deadline and have the same interval "
@@ -77,6 +80,6 @@ def warn(manager: Any) -> None:
 
 @functools.cache
 def _warn(sources: tuple[PollingSource, ...]) -> None:
-    found = {} if serving.is_serving() else at_the_same_interval(sources)
+    found = {} if serving.is_serving() else find_shared_intervals(sources)
     if found:
         LOG.warning("%s.", describe(found))

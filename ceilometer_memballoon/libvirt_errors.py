@@ -16,15 +16,15 @@ REFUSED_CODES = (
     libvirt.VIR_ERR_AUTH_CANCELLED,
     libvirt.VIR_ERR_AUTH_UNAVAILABLE,
 )
-#: The place of the error number of a failed system call in libvirtError (its err.int1).
-ERRNO_PLACE = 7
+#: The index in libvirtError.err of the error number of a failed system call (int1).
+ERRNO_INDEX = 7
 EACCES = 13
 
 
 def connecting_failed(error: libvirt.libvirtError) -> MemballoonError:
     """Return the plugin's error for a connection that could not be opened."""
     code, details = error.get_error_code(), error.err or ()
-    forbidden = code == libvirt.VIR_ERR_SYSTEM_ERROR and details[ERRNO_PLACE] == EACCES
+    forbidden = code == libvirt.VIR_ERR_SYSTEM_ERROR and details[ERRNO_INDEX] == EACCES
     kind = WriteRefusedError if code in REFUSED_CODES or forbidden else UnreachableError
     return kind(_one_line(error))
 

@@ -18,9 +18,11 @@ LATE_SECONDS = 0.25
 #: before this many seconds.
 HUNG_FACTOR = 20
 HUNG_SECONDS = 0.5
-#: The same in seconds before the first read, so that a slow host does not look like a hung one.
+#: Before the first read a QEMU process counts as hung after this many seconds, so that a slow
+#: host does not look like a hung one.
 UNKNOWN_HUNG_SECONDS = 1.0
-#: The same in multiples of the longest late answer that still arrived.
+#: A QEMU process does not count as hung before this many times the longest late answer that
+#: still arrived.
 LATE_ANSWER_FACTOR = 3
 #: The number of remembered reads. Their median is the usual length, so that one guest that hung for
 #: a while changes nothing.

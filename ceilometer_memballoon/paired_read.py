@@ -27,7 +27,10 @@ def parts(domains: Sequence[T]) -> list[Sequence[T]]:
 def read(
     connection: libvirt.virConnect, domains: Sequence[libvirt.virDomain], groups: int
 ) -> list[Record]:
-    """Do what answers.read() does. Return when no call uses the connection any more."""
+    """Read the domains' statistics in up to two parallel calls, like answers.read().
+
+    Returns or raises only after both calls have ended. Raises libvirtError.
+    """
     first, *second = parts(domains)
     if not second:
         return answers.read(connection, list(first), groups)

@@ -45,7 +45,7 @@ class Read:
 
     def park(self) -> None:
         """Reserve the connection for this read, because QEMU answers late."""
-        self._connection.give_up()
+        self._connection.mark_stuck()
 
     def leave(self) -> bool:
         """Stop waiting. Return False if the answer has arrived in the meantime."""
@@ -60,5 +60,5 @@ class Read:
 
     def close(self, seconds: float) -> None:
         """Close the connection of a parked read that has returned."""
-        self._connection.take_back()
+        self._connection.mark_usable()
         self._connection.close(seconds)

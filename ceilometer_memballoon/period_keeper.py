@@ -74,7 +74,7 @@ class PeriodKeeper:
                 self._visit_all(running, suspects, attempt, enable=enable)
             self._problems.clear(LIBVIRT)
         except NoAnswerError as error:
-            self._problems.log(LIBVIRT, logging.WARNING, "Periods not checked: %s", error)
+            self._problems.log(LIBVIRT, logging.WARNING, "Cannot check the periods: %s", error)
         self._access.note_end(attempt)
         return attempt.done
 
@@ -87,7 +87,7 @@ class PeriodKeeper:
         enable: bool,
     ) -> None:
         for record in self._retries.in_order(running):
-            if self._monotonic() >= attempt.end or not self._host.has_spare_place:
+            if self._monotonic() >= attempt.end or not self._host.has_spare_call:
                 return
             if self._has_to_be_seen(record, suspects):
                 self._read_facts(record, attempt.end)

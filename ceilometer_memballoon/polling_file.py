@@ -78,8 +78,8 @@ def selects_by_name(source: PollingSource, pollster: str) -> bool:
 @functools.cache
 def _log_not_loaded() -> None:
     LOG.info(
-        "Pollsters of ceilometer-memballoon that polling.yaml selects only by a line like '*' "
-        "are not loaded. 'ceilometer-memballoon check' shows the lines to add"
+        "The agent does not load pollsters of ceilometer-memballoon that polling.yaml selects "
+        "only by a line like '*'. 'ceilometer-memballoon check' shows the lines to add"
     )
 
 

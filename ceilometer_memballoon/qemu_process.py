@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read the state of QEMU processes from the host's /proc. libvirt is not asked.
 
-Where /proc does not show them, nothing is known of them. This is so in a container without the
-host's processes, with hidepid, and with a remote libvirt.
+If /proc does not show the processes, the plugin knows nothing about them. This happens in a
+container without the host's processes, with hidepid, and with a remote libvirt.
 """
 
 import contextlib

@@ -15,15 +15,15 @@ SUBJECTS = frozenset({SLOW, BUDGET, CUT_SHORT})
 
 SLOW_WARNING = (
     "libvirt is slow on this host: %s of %s guests were read in %s s, and a guest usually takes "
-    "%s s. The guests take turns. Raise [memballoon] libvirt_timeout or find out what slows "
-    "the host down."
+    "%s s. The next cycles read the other guests first. Raise [memballoon] libvirt_timeout or "
+    "find out what slows the host down."
 )
 BUDGET_WARNING = (
-    "%s calls to QEMU are stuck on this host, so %s guests are not asked until some return. "
+    "%s calls to QEMU are stuck on this host. The agent does not ask %s guests until some return. "
     "'virsh domcontrol DOMAIN' shows which QEMU does not answer. The limit is [memballoon] "
     "most_stuck_calls."
 )
-CUT_SHORT_WARNING = "%s of %s guests were read before libvirt gave no answer: %s"
+CUT_SHORT_WARNING = "libvirt stopped answering after the agent had read %s of %s guests: %s"
 
 
 class ReadWarnings:
@@ -39,7 +39,7 @@ class ReadWarnings:
         self._problems.clear(CUT_SHORT)
         left_out = len(cycle.findings.unasked)
         if not left_out:
-            self._problems.clear(BUDGET, "The guests are asked again: fewer calls are stuck.")
+            self._problems.clear(BUDGET, "The agent asks all guests again: fewer calls are stuck.")
             self._clear_slow(cycle)
         elif cycle.trouble.at_budget or cycle.clock.seconds_left > 0:
             stuck = max(cycle.trouble.stuck, cycle.host.stuck_calls)

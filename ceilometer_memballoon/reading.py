@@ -92,7 +92,7 @@ def last_report(stats: Stats) -> float | None:
     return stats.get("last_update") or None if has_number(stats) else None
 
 
-#: The reason of a failed domain, which counts even with fresh statistics, because no new ones
+#: The reason for a failed domain. It takes precedence over fresh statistics, because no new ones
 #: follow. A domain that is paused for a moment, as in a migration, has not failed.
 FAILED = {RunState.CRASHED: Reason.CRASHED, RunState.IO_ERROR: Reason.IO_ERROR}
 

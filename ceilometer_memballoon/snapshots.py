@@ -21,7 +21,7 @@ S = TypeVar("S")
 
 
 @dataclasses.dataclass
-class Shot(Generic[S]):
+class CachedRead(Generic[S]):
     """A snapshot, or the error of its read.
 
     ended: When the read ended, in monotonic seconds.
@@ -48,26 +48,26 @@ class Snapshots(Generic[S]):
     repeated question gets a new snapshot. A failed read is kept like a snapshot, so that libvirt is
     not asked again for each instance.
 
-    A snapshot has the groups of the questions that were asked recently, which means since the
-    repeated question before the last one. Several threads may use a Snapshots object.
+    A snapshot has the groups of all questions that were asked in this cycle and the previous one.
+    Several threads may use a Snapshots object.
     """
 
     def __init__(
         self,
         read: Callable[[int], S],
-        patience: float,
+        lock_timeout: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """read: Makes a snapshot of the given groups; raises NoAnswerError.
 
-        patience: Seconds to wait for other threads that use libvirt.
+        lock_timeout: Seconds to wait for other threads that use libvirt.
         """
         self._read = read
-        self._patience = patience
+        self._lock_timeout = lock_timeout
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._working = threading.RLock()
-        self._latest: Shot[S] | None = None
+        self._latest: CachedRead[S] | None = None
         self._asked: set[Question] = set()
         self._asked_before: set[Question] = set()
 
@@ -95,14 +95,14 @@ class Snapshots(Generic[S]):
 
         Raises NoAnswerError.
         """
-        if not self._working.acquire(timeout=self._patience):
+        if not self._working.acquire(timeout=self._lock_timeout):
             raise NoAnswerError("another polling cycle does not end")
         try:
             yield
         finally:
             self._working.release()
 
-    def _serve(self, question: Question, uuid: str, asked: float) -> Shot[S] | None:
+    def _serve(self, question: Question, uuid: str, asked: float) -> CachedRead[S] | None:
         with self._lock:
             shot = self._latest
             if shot is None or question.groups & ~shot.groups:
@@ -116,14 +116,14 @@ class Snapshots(Generic[S]):
             self._asked.add(question)
             return shot
 
-    def _take(self, question: Question, uuid: str) -> Shot[S]:
+    def _take(self, question: Question, uuid: str) -> CachedRead[S]:
         groups, served = self._begin(question)
         result: S | NoAnswerError
         try:
             result = self._read(groups)
         except NoAnswerError as error:
             result = error.without_traceback()
-        shot = Shot(result, groups, self._monotonic(), served | {(question, uuid)})
+        shot = CachedRead(result, groups, self._monotonic(), served | {(question, uuid)})
         with self._lock:
             self._latest = shot
         return shot

@@ -23,7 +23,7 @@ WRITE_ACCESS = "write access"
 REFUSED = (
     "Statistics periods cannot be set: %s. Allow the agent's user to write to libvirt, "
     "or set [libvirt] mem_stats_period_seconds in nova.conf and hard-reboot the instances. "
-    "Guests that have a period are still collected."
+    "The agent still reports guests that have a period."
 )
 REFUSED_ALONE = "Statistics period of instance %s cannot be set: %s"
 

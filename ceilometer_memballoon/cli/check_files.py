@@ -33,7 +33,7 @@ def configuration(installation: Installation) -> Result:
     if not found.files:
         return Result(
             Code.WARNING,
-            "No configuration file was found in the places that ceilometer-polling reads, so all "
+            "No configuration file was found where ceilometer-polling searches, so all "
             "options have their defaults. If you start the agent with --config-file or "
             "--config-dir, give this command the same options.",
         )

@@ -6,7 +6,7 @@ from oslo_upgradecheck.upgradecheck import Code, Result
 from ceilometer_memballoon import serving
 from ceilometer_memballoon.cli.installation import PERIOD, Installation
 from ceilometer_memballoon.errors import FileError
-from ceilometer_memballoon.isolation import at_the_same_interval, describe
+from ceilometer_memballoon.isolation import describe, find_shared_intervals
 from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.polling_file import (
     duplicate_remedies,
@@ -76,7 +76,7 @@ def isolation(installation: Installation) -> Result:
         if serving.has_slot():
             return Result(Code.SUCCESS, "This plugin serves Ceilometer's own libvirt pollsters.")
         return Result(Code.WARNING, f"{serving.NO_SLOT}.")
-    found = at_the_same_interval(installation.sources)
+    found = find_shared_intervals(installation.sources)
     if found:
         return Result(Code.WARNING, f"{describe(found)}.")
     return Result(

@@ -137,7 +137,7 @@ class ComputeNode:
 def find_guest(word: str, guests: list[Guest]) -> Guest:
     """Return the guest that the word names. Raises CommandError for none and for several."""
     if not word.strip():
-        raise CommandError("an empty word names no guest. See 'guest list'")
+        raise CommandError("the guest's name is empty. See 'guest list'")
     # A name can look like the prefix of another guest's UUID.
     found = [guest for guest in guests if guest.is_named(word)] or [
         guest for guest in guests if guest.seen.record.uuid.startswith(word.lower())
@@ -147,4 +147,4 @@ def find_guest(word: str, guests: list[Guest]) -> Guest:
     if found:
         uuids = ", ".join(sorted(guest.seen.record.uuid for guest in found))
         raise CommandError(f"{word} names several guests. Use one of the UUIDs {uuids}")
-    raise CommandError(f"no running domain here is called {word}. See 'guest list'")
+    raise CommandError(f"no running domain on this node matches {word}. See 'guest list'")

@@ -30,7 +30,7 @@ SKIPPED = (Reason.NO_BALLOON_DEVICE, Reason.NOT_RESPONDING, Reason.BUSY)
 
 
 class Enable(lister.Lister):  # type: ignore[misc]
-    """Set the statistics period of guests to the option's now, and wait for their reports.
+    """Set the statistics period of guests to the option's value now, and wait for their reports.
 
     The agent does the same in its next cycle. The option is [libvirt] mem_stats_period_seconds,
     in seconds. The period is set on the running domain and lasts until the guest is stopped. The
@@ -93,14 +93,14 @@ class Enable(lister.Lister):  # type: ignore[misc]
         if guest.period == node.period:
             return f"already {node.period} s"
         if guest.period is not None and not node.rule.differs(guest.period):
-            return f"keeps {guest.period} s, because the option only has its default"
+            return f"keeps {guest.period} s, because no configuration file sets the option"
         try:
             if node.host.has_job(guest.seen.record, SECONDS):
                 raise DomainError("a migration, save, dump or backup is running; try again later")
             writer.set_period(guest.seen.record, node.period, SECONDS)
         except DeadlineError as error:
             self._failures += 1
-            return f"not known: {error}; libvirt may still set it"
+            return f"unknown: {error}; libvirt may still set the period"
         except (DomainGoneError, DomainError, WriteRefusedError, NoAnswerError) as error:
             self._failures += 1
             return f"not set: {error}"

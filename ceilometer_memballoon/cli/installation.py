@@ -20,7 +20,7 @@ POLLSTERS = "Pollsters"
 PERIOD = "mem_stats_period_seconds"
 
 
-class Finding(Generic[T]):
+class SharedValue(Generic[T]):
     """A value that several checks need and that is determined once.
 
     check: the name of the first check that needs it. That check fails if the value cannot be
@@ -59,8 +59,8 @@ class Installation:
         self.configuration = configuration
         self.node = node
         self.nova_paths = nova_paths
-        self._guests = Finding(READ, node.guests)
-        self._sources = Finding(POLLSTERS, lambda: polling_file.read_sources(self.conf))
+        self._guests = SharedValue(READ, node.guests)
+        self._sources = SharedValue(POLLSTERS, lambda: polling_file.read_sources(self.conf))
 
     @property
     def conf(self) -> Any:

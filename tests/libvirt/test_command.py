@@ -126,7 +126,10 @@ def test_show_has_the_raw_statistics(run, configure, domain):
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (("guest", "show", "nobody"), "no running domain here is called nobody. See 'guest list'"),
+        (
+            ("guest", "show", "nobody"),
+            "no running domain on this node matches nobody. See 'guest list'",
+        ),
         (("guest", "enable", "--all"), "add --yes to confirm"),
     ],
 )
@@ -184,7 +187,7 @@ def test_enable_all_sets_every_guest_with_yes(run, node_of):
 def test_empty_word_names_no_guest(run, configure, domain, command, word):
     domain.setMemoryStatsPeriod(0)
     done = run(configure(), "guest", command, word)
-    assert (done.returncode, "an empty word names no guest" in done.stderr) == (1, True)
+    assert (done.returncode, "the guest's name is empty" in done.stderr) == (1, True)
     assert "period=" not in domain.XMLDesc(0)
 
 
@@ -209,7 +212,7 @@ def test_healthy_guest_that_was_not_asked_is_not_called_hung(run, configure, dom
 
 
 @pytest.mark.parametrize(("lines", "result"), [
-    ("", "keeps 60 s, because the option only has its default\n"),
+    ("", "keeps 60 s, because no configuration file sets the option\n"),
     ("[libvirt]\nmem_stats_period_seconds = 10\n", "set to 10 s, no answer yet\n"),
 ])  # fmt: skip
 def test_default_does_not_override_a_chosen_period(run, configure, domain, lines, result):

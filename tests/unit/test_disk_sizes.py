@@ -68,7 +68,7 @@ def test_disk_that_libvirt_fails_at_costs_only_itself(sizes, fake):
     assert set(sizes.get(record(), ["vda", "vdb"])) == {"vdb"}
 
 
-def test_no_answer_is_no_size(sizes, fake):
+def test_missing_answer_about_a_disk_is_raised(sizes, fake):
     fake.errors["vda"] = DeadlineError("no answer")
     with pytest.raises(DeadlineError):
         sizes.get(record(), ["vda"])

@@ -21,14 +21,14 @@ from tests.unit.fake_libvirt import (
 
 
 @pytest.mark.parametrize(("most", "stuck", "expected"), [(1, 0, True), (2, 1, False), (4, 2, True)])
-def test_spare_place_leaves_one_more(opens, release, most, stuck, expected):
+def test_host_has_a_spare_call_if_one_more_remains_free(opens, release, most, stuck, expected):
     opens(*(FakeConnection(FakeDomain(), read=release) for _ in range(stuck)))
     one = host(most)
     for _ in range(stuck):
         read = one.start_read([RECORD], BALLOON, TIMEOUT)
         read.park()
         read.leave()
-    assert one.has_spare_place is expected
+    assert one.has_spare_call is expected
 
 
 def test_monitors_are_those_of_the_domains(opens):
@@ -76,7 +76,7 @@ def test_silent_libvirtd_does_not_use_up_the_guests_calls(monkeypatch, release):
     for _ in range(6):
         with pytest.raises(UnreachableError):
             one.list_domains(0.01)
-    assert (one.stuck_calls, one.has_spare_place) == (0, True)
+    assert (one.stuck_calls, one.has_spare_call) == (0, True)
 
 
 def test_domain_that_may_not_be_read_is_a_domain_error(opens):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from ceilometer.polling.manager import PollingSource
 
-from ceilometer_memballoon.isolation import at_the_same_interval, describe
+from ceilometer_memballoon.isolation import describe, find_shared_intervals
 
 SHIPPED = pathlib.Path(__file__).parents[2] / "etc/ceilometer/polling.yaml"
 
@@ -33,11 +33,11 @@ def sources(*pairs):
     ],
 )  # fmt: skip
 def test_stock_pollsters_of_the_same_interval_are_found(pairs, found):
-    assert at_the_same_interval(sources(*pairs)) == found
+    assert find_shared_intervals(sources(*pairs)) == found
 
 
 def test_wildcard_shares_the_interval_with_all_of_them():
-    found = at_the_same_interval(sources((60, ["memory_usage"]), (60, ["*"])))
+    found = find_shared_intervals(sources((60, ["memory_usage"]), (60, ["*"])))
     assert {"cpu", "power.state", "network.incoming.bytes"} <= set(found[60])
 
 
@@ -49,4 +49,4 @@ def test_description_names_pollsters_interval_and_remedy():
 
 def test_shipped_polling_yaml_isolates_the_plugin():
     shipped = [PollingSource(one) for one in yaml.safe_load(SHIPPED.read_text())["sources"]]
-    assert at_the_same_interval(shipped) == {}
+    assert find_shared_intervals(shipped) == {}

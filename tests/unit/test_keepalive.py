@@ -56,7 +56,7 @@ def test_remote_connection_has_keepalive_and_an_event_loop(monkeypatch, loops, u
 
 
 @pytest.mark.parametrize("uri", LOCAL)
-def test_local_connection_needs_neither(monkeypatch, loops, uri):
+def test_local_connection_uses_no_keepalive_and_no_event_loop(monkeypatch, loops, uri):
     opened = FakeConnection()
     monkeypatch.setattr(libvirt, "openReadOnly", lambda uri: opened)
     open_connection(uri, writable=False)

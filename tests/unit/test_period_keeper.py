@@ -30,7 +30,7 @@ XML = "<domain>{}<devices>{}</devices></domain>"
 class FakeHost:
     """Live XML by UUID, and the calls made. costs: seconds of each kind of call."""
 
-    has_spare_place = True
+    has_spare_call = True
 
     def __init__(self, *balloons, clock=None, costs=None):
         self.balloons = dict(balloons)
@@ -269,7 +269,7 @@ def test_missing_answer_is_no_domain_error(error, caplog):
     host = FakeHost(("a", balloon()), ("b", balloon()))
     host.failure["job"] = error
     ensure(keeper(host), record("a"), record("b"))
-    assert caplog.messages == [f"Periods not checked: {error}"]
+    assert caplog.messages == [f"Cannot check the periods: {error}"]
 
 
 def test_libvirtd_that_is_restarted_when_the_writer_connects_has_refused_nothing():
@@ -351,7 +351,7 @@ def test_many_guests_are_all_enabled_in_turn(count, costs, seconds):
 
 def test_no_domain_is_asked_while_calls_are_stuck_at_all_places_but_one():
     host = FakeHost(("a", balloon()))
-    host.has_spare_place = False
+    host.has_spare_call = False
     ensure(keeper(host), record("a"))
     assert host.asked == []
 
@@ -362,7 +362,7 @@ def test_second_domain_is_not_asked_once_a_call_takes_the_last_spare_place():
     read = host.live_xml
 
     def get_stuck(record, seconds):
-        host.has_spare_place = False
+        host.has_spare_call = False
         return read(record, seconds)
 
     host.live_xml = get_stuck
@@ -449,7 +449,7 @@ def test_silence_of_libvirt_is_logged_once(caplog):
     periods = keeper(host)
     ensure(periods, record("a"))
     ensure(periods, record("a"))
-    assert caplog.messages == ["Periods not checked: gone"]
+    assert caplog.messages == ["Cannot check the periods: gone"]
 
 
 def test_nothing_is_begun_after_the_end():

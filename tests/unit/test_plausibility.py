@@ -194,7 +194,7 @@ def test_total_up_to_the_maximum_is_plausible(maximum):
 
 
 @pytest.mark.parametrize("maximum", [None, 3_999_999, 0, ABSURD])
-def test_total_above_the_maximum_or_without_one_is_not(maximum):
+def test_total_above_the_maximum_or_without_a_maximum_is_implausible(maximum):
     assert not is_plausible(GUEST, maximum)
 
 

@@ -17,7 +17,9 @@ def test_outage_that_leaves_guests_out_is_warned_of_once(caplog):
     for _ in range(3):
         node.cycle()
     (message,) = caplog.messages
-    assert message.startswith("3 calls to QEMU are stuck on this host, so 21 guests are not asked")
+    assert message.startswith(
+        "3 calls to QEMU are stuck on this host. The agent does not ask 21 guests"
+    )
 
 
 def test_end_of_an_outage_is_logged(caplog):
@@ -27,7 +29,7 @@ def test_end_of_an_outage_is_logged(caplog):
     node.cycle()
     node.recover(*node.guests)
     node.cycle()
-    assert caplog.messages[1:] == ["The guests are asked again: fewer calls are stuck."]
+    assert caplog.messages[1:] == ["The agent asks all guests again: fewer calls are stuck."]
 
 
 def test_budget_used_up_by_calls_that_are_no_reads_is_warned_of(caplog):
@@ -36,7 +38,9 @@ def test_budget_used_up_by_calls_that_are_no_reads_is_warned_of(caplog):
     node.host.stuck_calls = 4
     node.cycle()
     (message,) = caplog.messages
-    assert message.startswith("4 calls to QEMU are stuck on this host, so 20 guests are not asked")
+    assert message.startswith(
+        "4 calls to QEMU are stuck on this host. The agent does not ask 20 guests"
+    )
 
 
 def test_slow_host_is_warned_of_once_with_the_figures(caplog):

@@ -10,7 +10,7 @@ import sys
 from rich.console import Console
 
 from tools.testrun import loopback, tox
-from tools.testrun.board import Board, table, told
+from tools.testrun.board import Board, table
 from tools.testrun.environment import FAILURES, Environment, State
 from tools.testrun.fetch import Failure, fetch
 from tools.testrun.run import SIGNALS, run
@@ -36,7 +36,7 @@ def main() -> int:
         for failure in failures:
             print(failure, flush=True)
         if not isolated:
-            print("==> Without root the tests are not cut off from the network", flush=True)
+            print("==> The tests can use the network: only root can isolate them", flush=True)
         if len(names) == 1:
             return _run_one(names[0], arguments, failures, isolated=isolated)
         return _run_all(names, arguments, failures, console, isolated=isolated)
@@ -120,7 +120,7 @@ def _close(console: Console, environments: list[Environment], failures: list[Fai
         sums.update(one.tests)
     sums["failed"] += sum(failure.need.name not in {e.name for e in environments}
                           for failure in failures)  # fmt: skip
-    print(f"\n{told(sums)}", flush=True)
+    print(f"\n{summary(sums)}", flush=True)
 
 
 def _heading(one: Environment) -> str:

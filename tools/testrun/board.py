@@ -63,8 +63,11 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}" if seconds else ""
 
 
-def told(tests: dict[str, int]) -> str:
-    """The numbers of Environment.tests; of tests left out only where there are some."""
+def summary(tests: dict[str, int]) -> str:
+    """Return the counts of Environment.tests as text.
+
+    Skipped and deselected tests are left out if there are none.
+    """
     return ", ".join(
         f"{count} {word}" for word, count in tests.items() if count or word in {"passed", "failed"}
     )
@@ -72,4 +75,6 @@ def told(tests: dict[str, int]) -> str:
 
 def _line(one: Environment) -> str:
     where = f"; its output: {one.output.path}" if one.state in FAILURES else ""
-    return f"{one.name:<14} {one.state.value:<11} {clock(one.seconds):>6}  {told(one.tests)}{where}"
+    return (
+        f"{one.name:<14} {one.state.value:<11} {clock(one.seconds):>6}  {summary(one.tests)}{where}"
+    )

@@ -9,7 +9,7 @@ from tests.lab.cloud.wsgi import Api
 CONFIG = """
 [DEFAULT]
 transport_url = {transport_url}
-# Nobody listens there: no template of ours waits for what runs in a guest.
+# No service listens on this port, because our templates have no wait conditions.
 heat_metadata_server_url = http://127.0.0.1:8000
 heat_waitcondition_server_url = http://127.0.0.1:8000/v1/waitcondition
 stack_user_domain_name = {domain}

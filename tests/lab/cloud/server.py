@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BUILD_SECONDS = 180
 BOOT_SECONDS = 180
 COMMAND_SECONDS = 60
-#: Matches the second serial port, on which the lab's guest accepts commands.
+#: The index of the serial port on which the lab's guest accepts commands.
 COMMAND_PORT = 1
 SERIAL_PORT = re.compile(
     r"<serial type='tcp'>\s*<source mode='bind' host='([^']*)' service='(\d+)'"

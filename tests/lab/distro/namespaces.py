@@ -114,7 +114,10 @@ def run(
 
 
 def isolated(*command: str, seconds: float) -> int:
-    """Return a command on the machine's own files that leaves no process or mount behind."""
+    """Run a command on the machine's own files. Return its exit status.
+
+    The command leaves no process and no mount behind. Raises subprocess.TimeoutExpired.
+    """
     return _wait([*_isolate(network=True), *command], dict(os.environ), seconds)
 
 
