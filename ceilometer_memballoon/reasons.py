@@ -27,7 +27,7 @@ class Reason(enum.Enum):
 REMEDIES = {
     Reason.NO_BALLOON_DEVICE: "The domain has no virtio balloon, so its guest cannot report. "
     "Nova 32 and later add no balloon when [libvirt] mem_stats_period_seconds is zero or "
-    "below. Set the option on the compute node, then hard-reboot or rebuild the instance.",
+    "below. Set the option on the compute node, then hard-reboot the instance.",
     Reason.NO_GUEST_DRIVER: "The guest has a balloon but sends no numbers. Linux: load "
     "virtio_balloon. Windows: install and start the balloon service (blnsvr.exe, in "
     "virtio-win), because the driver alone sends none. FreeBSD, OPNsense, pfSense and other "

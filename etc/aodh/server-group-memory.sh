@@ -6,11 +6,17 @@
 # Name the group when you create an instance, with
 # 'openstack server create --property metering.server_group=name'. Gnocchi gets the name from
 # Nova's notifications. With [compute] fetch_extra_metadata = true it gets it from the samples.
-# Archive policy and interval are as in instance-memory.sh.
+# THRESHOLD, PERIODS, GRANULARITY and ONLY_ALARM are the variables of instance-memory.sh. Archive
+# policy and interval are as there.
 #
 # Aodh adds a project to the query of a member. It must be the project of the user that sends the
 # samples: [api] gnocchi_external_project_owner in aodh.conf, "service" by default.
 set -eu
+: "${WEBHOOK:?an http or https address}"
+set -- --alarm-action "$WEBHOOK"
+if [ -z "${ONLY_ALARM:-}" ]; then
+    set -- "$@" --ok-action "$WEBHOOK" --insufficient-data-action "$WEBHOOK"
+fi
 openstack alarm create \
     --type gnocchi_aggregation_by_resources_threshold \
     --name "memory of the group ${SERVER_GROUP:?metering.server_group of the instances}" \
@@ -18,6 +24,5 @@ openstack alarm create \
     --metric memory.util --aggregation-method mean \
     --resource-type instance --query "{\"=\": {\"server_group\": \"$SERVER_GROUP\"}}" \
     --comparison-operator gt --threshold "${THRESHOLD:-90}" \
-    --granularity "${GRANULARITY:-60}" --evaluation-periods 3 \
-    --alarm-action "${WEBHOOK:?an http or https address}" \
-    --ok-action "$WEBHOOK" --insufficient-data-action "$WEBHOOK"
+    --granularity "${GRANULARITY:-60}" --evaluation-periods "${PERIODS:-3}" \
+    "$@"

@@ -8,6 +8,9 @@ import re
 
 import pytest
 
+from ceilometer_memballoon.opts import list_opts
+from ceilometer_memballoon.reasons import STATES
+
 TREE = pathlib.Path(__file__).parents[2]
 PAGES = [TREE / "README.rst", TREE / "CONTRIBUTING.rst", *sorted(TREE.glob("doc/**/*.rst"))]
 PROGRAMS = (
@@ -123,3 +126,16 @@ def test_no_example_opens_a_service_to_every_address():
     examples = [*PAGES, *(path for path in TREE.glob("etc/**/*") if path.is_file())]
     for path in examples:
         assert not re.search(r"(?:0\.0\.0\.0|\[::\]):", path.read_text()), path
+
+
+def test_prose_names_every_option_with_its_default():
+    page = (TREE / "doc/source/configuration/options.rst").read_text()
+    rows = re.findall(r"^``\[(\w+)\] (\w+)`` +(\S+) ", page, re.MULTILINE)
+    expected = [(group, opt.name, opt.default) for group, found in list_opts() for opt in found]
+    assert rows == [(group, name, str(default)) for group, name, default in expected]
+
+
+def test_prose_names_the_number_of_every_state():
+    page = " ".join((TREE / "doc/source/reference/reasons.rst").read_text().split())
+    numbers = ((number, reason.value if reason else "ok") for reason, number in STATES.items())
+    assert ", ".join(f"{number} {name}" for number, name in numbers) in page
