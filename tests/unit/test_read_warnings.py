@@ -79,4 +79,4 @@ def test_cycle_cut_short_by_libvirtd_is_logged(caplog):
     die_at_read(node, 2)
     node.cycle()
     (message,) = caplog.messages
-    assert message == "1 of 3 guests were read before libvirt gave no answer: gone"
+    assert message == "libvirt stopped answering after the agent had read 1 of 3 guests: gone"

@@ -10,7 +10,7 @@ import sys
 from rich.console import Console
 
 from tools.testrun import loopback, tox
-from tools.testrun.board import Board, table
+from tools.testrun.board import Board, summary, table
 from tools.testrun.environment import FAILURES, Environment, State
 from tools.testrun.fetch import Failure, fetch
 from tools.testrun.run import SIGNALS, run
