@@ -132,7 +132,7 @@ class Trouble:
     def _find_awaited(self, monitors: Mapping[Boot, Monitor]) -> None:
         """Note the guests that each parked read waits for now.
 
-        When a QEMU process answers, the read continues with its next domain and can get stuck
+        When a QEMU process answers, its call continues with the next domain and can get stuck
         there.
         """
         occupied = {boot for boot, monitor in monitors.items() if monitor.hold is Hold.MONITOR}
@@ -142,5 +142,6 @@ class Trouble:
             self.parked[read] -= answered
         known = {boot for boots in self.parked.values() for boot in boots}
         for read, boots in self.parked.items():
-            if not boots:
-                self.parked[read] = {r.boot for r in read.records} & (occupied - known)
+            # Each call of a read waits for one guest at a time.
+            for asked in filter(boots.isdisjoint, read.asked):
+                boots.update((occupied - known).intersection(asked))
