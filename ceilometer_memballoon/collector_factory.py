@@ -51,8 +51,8 @@ def from_conf(conf: cfg.ConfigOpts, host: Host) -> Collector:
     rule = period_rule(conf)
     if rule.is_too_long:
         LOG.warning(
-            "[libvirt] mem_stats_period_seconds is %s, and libvirt takes %s at most. No period is "
-            "set.", rule.period, MOST_SECONDS,
+            "[libvirt] mem_stats_period_seconds is %s, but libvirt accepts at most %s. The agent "
+            "sets no period. Lower the option.", rule.period, MOST_SECONDS,
         )  # fmt: skip
     processes = QemuProcesses()
     periods = PeriodKeeper(host, rule)

@@ -29,5 +29,5 @@ class CycleClock:
 
     @property
     def daemon_seconds(self) -> float:
-        """Return how many seconds libvirtd may take now for a question without a guest."""
+        """Seconds that libvirtd may take now for a question without a guest."""
         return max(min(self.longest_question, self.last - self.monotonic()), 0)

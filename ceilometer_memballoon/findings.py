@@ -37,7 +37,7 @@ class Findings:
 
     @property
     def unasked(self) -> list[Record]:
-        """Return the domains that were not asked, without those that a late read waits for."""
+        """The domains that were not asked, without those that a late read waits for."""
         return [
             record
             for record in self.records
@@ -46,7 +46,7 @@ class Findings:
 
     @property
     def busy(self) -> list[Record]:
-        """Return the domains that another job holds."""
+        """The domains that another job holds."""
         return [record for record in self.records if record.outcome is Outcome.BUSY]
 
     def keep(self, read: Read) -> list[Record]:

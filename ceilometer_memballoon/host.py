@@ -26,7 +26,7 @@ MOST_DAEMON_CALLS = 4
 
 
 class Host:
-    """The libvirt of Ceilometer's options. It is connected at the first question.
+    """The libvirt that Ceilometer's options name. The first question opens the connection.
 
     Every method that asks libvirt raises NoAnswerError. The parameter ``seconds`` is the longest
     time to wait for the answer.
@@ -36,7 +36,7 @@ class Host:
         """uri: libvirt's URI. timeout: seconds for closing. most_stuck: calls to guests at once."""
         self._uri = uri
         self._timeout = timeout
-        self._places = max(most_stuck - 1, 1)
+        self._usable_calls = max(most_stuck - 1, 1)
         self._calls = CallKinds(Calls(MOST_DAEMON_CALLS), Calls(most_stuck))
         self._connection = ReadConnection(self._calls, uri)
         # Without a handler libvirt prints each error to stderr as well as raising it.
@@ -50,7 +50,7 @@ class Host:
     @property
     def has_spare_call(self) -> bool:
         """Whether one more call to a guest may get stuck without using the last free call."""
-        return self.stuck_calls < self._places
+        return self.stuck_calls < self._usable_calls
 
     @property
     def is_connected(self) -> bool:

@@ -9,7 +9,7 @@ from lxml import etree
 
 from ceilometer_memballoon.domain_xml import parse
 
-#: The elements of a device that Ceilometer reads, by the path of the device.
+#: The XPath of the devices whose XML Ceilometer reads, by group of statistics.
 DEVICES = {"block": "./devices/disk", "net": "./devices/interface"}
 
 #: The fields of libvirt's bulk statistics that show a change of a device.

@@ -64,8 +64,8 @@ class PeriodKeeper:
         running: All running domains. Those that were not read are not asked.
         suspects: UUIDs of guests that do not report as they should. Their XML is read again.
         enable: False only reads the XML.
-        end: Nothing is started after this, in monotonic seconds. The domains that were left out
-        come first in the next cycle.
+        end: When to stop starting calls, in monotonic seconds. The next cycle starts with the
+            domains that were left out.
         """
         self._forget_all_but({record.boot for record in running})
         attempt = Attempt(self._host, end)

@@ -19,9 +19,9 @@ from ceilometer_memballoon.read_warnings import SUBJECTS, ReadWarnings
 from ceilometer_memballoon.record import Boot, Outcome, Record
 from ceilometer_memballoon.trouble import Trouble
 
-#: Shares of the timeout: for reading, so that time is left to set periods; for each question that
-#: libvirtd answers alone; and for such a question that is open when reading has to end.
+#: The share of the timeout for reading guests. The rest is for setting periods.
 READ_SHARE = 0.8
+#: The share for one question that libvirtd answers alone, and for one that is open at the end.
 DAEMON_SHARE = 0.4
 LAST_SHARE = 0.1
 

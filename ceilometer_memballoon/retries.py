@@ -56,7 +56,8 @@ class Retries:
     ) -> Iterator[None]:
         """Log a failure in the context, and do not ask the domain for a while.
 
-        refusals: where a refused write is recorded. Errors of the whole host are raised.
+        refusals: Receives refused writes. Raises StoppedError, UnreachableError and
+            TooManyStuckCallsError, which concern the whole host.
         """
         self._asked[record.boot] = self._monotonic()
         try:

@@ -27,8 +27,8 @@ SERVED_BY = "served_by"
 
 NO_SLOT = (
     "[memballoon] serve_stock_meters has no effect: this release of Ceilometer keeps its "
-    "inspector elsewhere. Its libvirt pollsters ask libvirt themselves, without a deadline, so "
-    "give them another interval than the memory pollsters"
+    "inspector elsewhere. Its libvirt pollsters still ask libvirt without a deadline. "
+    "Give the memory pollsters an interval that no such pollster has"
 )
 
 _problems = ProblemLog()

@@ -29,7 +29,8 @@ from tests.lab.waiting import wait_for
 
 START_SECONDS = 60
 STOP_SECONDS = 30
-#: Neither the system's nor the kernel's (net.ipv4.ip_local_port_range) nor Nova's in a lab.
+#: Ports outside the system's range, the kernel's range for outgoing connections
+#: (net.ipv4.ip_local_port_range) and the range of a lab's Nova.
 PORTS = range(12000, 20000)
 _candidates = iter(random.sample(PORTS, len(PORTS)))
 NO_USAGE = re.compile(r"Instance (\S+): no memory\.usage: ([^.]+)\.")
@@ -253,8 +254,8 @@ class Agent:
 def free_port() -> int:
     """Return a port of the loopback address that is free now, another one with each call.
 
-    It is below the range from which the kernel takes the ports of outgoing connections: one
-    of those could take it before the service that is meant to have it.
+    An outgoing connection cannot take the port before the service binds it. Raises RuntimeError
+    if no port is free.
     """
     for port in _candidates:
         with socket.socket() as probe, contextlib.suppress(OSError):

@@ -44,4 +44,4 @@ def test_period_that_libvirt_does_not_take_is_warned_of(configured, caplog):
     conf = configured("[libvirt]\nmem_stats_period_seconds = 2147483648\n")
     collector_factory.from_conf(conf, Host("test:///default", TIMEOUT))
     (message,) = caplog.messages
-    assert "is 2147483648, and libvirt takes 2147483647 at most" in message
+    assert "is 2147483648, but libvirt accepts at most 2147483647" in message

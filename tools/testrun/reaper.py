@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-#: Words that run a command so.
+#: The beginning of a command line that runs a command below the reaper.
 WORDS = (sys.executable, "-m", "tools.testrun.reaper")
 #: From linux/prctl.h.
 PR_SET_PDEATHSIG = 1
