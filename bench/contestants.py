@@ -44,6 +44,7 @@ class Lap:
     agent: float
     libvirtd: float
     whole: float = 0.0  #: wall time, including discovery and sending
+    whole_agent: float = 0.0  #: the agent's CPU time, including discovery and sending
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Cost:
     agent: float
     libvirtd: float
     whole: float
+    whole_agent: float
 
 
 def cost(laps: list[Lap]) -> Cost:
@@ -72,6 +74,7 @@ def cost(laps: list[Lap]) -> Cost:
         agent=statistics.median(lap.agent for lap in laps),
         libvirtd=statistics.mean(lap.libvirtd for lap in laps),
         whole=statistics.median(lap.whole for lap in laps),
+        whole_agent=statistics.median(lap.whole_agent for lap in laps),
     )
 
 
@@ -149,7 +152,7 @@ def _lap_of(hypervisor: Hypervisor, agent: SteppedAgent) -> Callable[[], Lap]:
         before = _processor_seconds(hypervisor.daemon_pid)
         cycle = agent.cycle()
         used = _processor_seconds(hypervisor.daemon_pid) - before
-        return Lap(cycle.polling_seconds, cycle.polling_cpu, used, cycle.seconds)
+        return Lap(cycle.polling_seconds, cycle.polling_cpu, used, cycle.seconds, cycle.cpu)
 
     return lap
 

@@ -46,8 +46,11 @@ def table(
             *_grid([*NAMES, "plugin / floor"], [_slopes(curve)]),
             *_pair_line(pairs),
             "",
-            "Whole cycle of the agent in ms, discovery and sending included",
-            *_grid(["guests", *NAMES[:3]], (_wholes(n, costs) for n, costs in curve.items())),
+            "Whole cycle of the agent in ms, discovery and sending included: wall, agent's CPU",
+            *_grid(
+                ["guests", *NAMES[:3], "agent CPU: plugin / stock"],
+                (_wholes(n, costs) for n, costs in curve.items()),
+            ),
             "",
             "Other cycles in ms (wall, agent's CPU)",
             *_grid(["cycle", "ms"], ([name, _pair(one)] for name, one in special.items())),
@@ -159,7 +162,11 @@ def _slope_ratio(pairs: Pairs, pick: Callable[[list[float]], list[float]]) -> fl
 
 
 def _wholes(count: int, costs: dict[str, Cost]) -> list[str]:
-    return [str(count), *(f"{costs[name].whole * 1000:.0f}" for name in NAMES[:3])]
+    cells = [
+        f"{costs[name].whole * 1000:.0f}, {costs[name].whole_agent * 1000:.1f}"
+        for name in NAMES[:3]
+    ]
+    return [str(count), *cells, f"{costs[PLUGIN].whole_agent / costs[STOCK].whole_agent:.2f}"]
 
 
 def _pair(one: Cost) -> str:
