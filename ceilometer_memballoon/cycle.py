@@ -75,16 +75,19 @@ class Cycle:
                 self.trouble.set_aside(read)
 
     def read_busy_again(self, known: set[Boot]) -> set[Boot]:
-        """Read busy domains again until their jobs are over. Return those that stay busy.
+        """Read busy domains again until they are free. Return those that stay busy.
 
         known: boots that were busy for the whole previous cycle. Raises NoAnswerError.
         """
         for seconds in BUSY_PAUSES:
-            busy = [r for r in self.findings.busy if r.boot not in known]
-            if not busy or self.clock.seconds_left <= seconds:
+            held = self.late_reads.held_by_earlier_reads()
+            again = [r for r in self.findings.busy if r.boot not in known] + held
+            if not again or self.clock.seconds_left <= seconds:
                 break
             self.pause(seconds)
-            self.read(busy)
+            if held:
+                self.examine(held)
+            self.read(again)
         busy = self.findings.busy
         if busy:
             # Another client's call may be stuck at these domains.

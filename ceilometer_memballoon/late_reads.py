@@ -7,6 +7,7 @@ from ceilometer_memballoon.cycle_clock import CycleClock
 from ceilometer_memballoon.findings import Findings
 from ceilometer_memballoon.pace import Pace
 from ceilometer_memballoon.pending_read import Read
+from ceilometer_memballoon.record import Record
 from ceilometer_memballoon.trouble import Trouble
 
 #: Seconds of waiting for one late read before the next one is checked.
@@ -15,7 +16,7 @@ POLL_SECONDS = 0.05
 
 @dataclasses.dataclass
 class LateReads:
-    """The parked reads of one pass. Reads of earlier passes are not touched."""
+    """The parked reads of one pass. Reads of earlier passes are not waited for or left."""
 
     trouble: Trouble
     pace: Pace
@@ -54,6 +55,16 @@ class LateReads:
             elif hangs:
                 self.findings.mark_hung(awaited)
                 self.trouble.hung |= awaited
+
+    def held_by_earlier_reads(self) -> list[Record]:
+        """Return the unread domains that a read of an earlier pass asks, without hung ones.
+
+        When a guest answers after a hang, its read goes on to the next guests. It asks a healthy
+        one only for milliseconds.
+        """
+        earlier = self.trouble.parked.keys() - self.findings.begun.keys()
+        boots = {boot for read in earlier for boot in self.trouble.parked[read]} - self.trouble.hung
+        return [r for r in self.findings.records if r.boot in boots and not r.is_read]
 
     def _parked(self) -> list[Read]:
         return [read for read in self.trouble.parked if read in self.findings.begun]

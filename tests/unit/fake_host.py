@@ -224,6 +224,8 @@ class FakeHost:
     def monitors(self, records, seconds):
         self.asked_for_monitors += 1
         self._answer(seconds)
+        for read in self.reads:
+            read.advance()
         found = {}
         for record in records:
             guest = self.guests.get(record.uuid)

@@ -75,6 +75,23 @@ def test_recovered_guest_is_read_while_its_read_is_stuck_at_the_next_guest(visib
 
 
 @pytest.mark.parametrize("visible", [True, False])
+def test_guest_that_a_late_read_asks_for_a_moment_is_read_in_that_cycle(visible):
+    node = Node(*guests(4), visible=visible)
+    node.cycle()
+    node.cycle()
+    node.cycle()
+    first, second, third, fourth = node.guests
+    node.hang(first)
+    node.cycle()
+    node.hang(third)
+    node.cycle()
+    # The late read now asks the second guest, for 20 ms, and then gets stuck at the third one.
+    first.recover(node.clock())
+    second.seconds = 0.02
+    assert node.read() == {first.uuid, second.uuid, fourth.uuid}
+
+
+@pytest.mark.parametrize("visible", [True, False])
 def test_guest_that_has_recovered_is_read_in_the_next_cycle(visible):
     node = Node(*guests(20), visible=visible)
     node.hang(node.guests[7])
