@@ -96,7 +96,7 @@ def test_usage_follows_a_guest_that_takes_memory_and_gives_it_back(boot, make_co
     collector = make_collector(period=1)
 
     def own_kib():
-        """Return the guest's own figure. It grows by less than is taken, by free per-CPU pages."""
+        """Return the guest's own figure. With Linux 6.12 it grows by less than is taken."""
         meminfo = guest.meminfo()
         return meminfo["MemTotal"] - meminfo["MemAvailable"]
 
