@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ceilometer's own libvirt meters and ours in one source of the real agent."""
 
+import libvirt
 import pytest
 
 from ceilometer_memballoon.discovery import NAME
@@ -26,7 +27,21 @@ def departed(agent, guest):
     return all((metric, guest.uuid) not in agent.metrics() for metric in METRICS)
 
 
-@pytest.mark.parametrize("discovery", [(), (NAME,)])
+#: The discoveries with which a hung guest must cost the others nothing. From libvirt 11.0 on,
+#: Ceilometer's own waits up to 30 s in XMLDesc for each hung guest (doc/source/admin/node.rst).
+DISCOVERIES = [
+    pytest.param(
+        (), id="ceilometer's",
+        marks=pytest.mark.skipif(
+            libvirt.getVersion() >= 11_000_000,
+            reason="Ceilometer's discovery waits for a hung guest from libvirt 11.0 on",
+        ),
+    ),
+    pytest.param((NAME,), id="ours"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("discovery", DISCOVERIES)
 def test_hung_guest_costs_others_no_meter_when_served(boot_many, start_agent, discovery):
     hung, *others = boot_many(3)
     agent = start_agent(
@@ -46,9 +61,12 @@ def test_hung_guest_costs_others_no_meter_when_served(boot_many, start_agent, di
     assert "Traceback" not in agent.log_text()
 
 
-def test_hung_guest_logs_nothing_in_each_cycle_when_served(boot_many, start_agent):
+@pytest.mark.parametrize("discovery", DISCOVERIES)
+def test_hung_guest_logs_nothing_in_each_cycle_when_served(boot_many, start_agent, discovery):
     hung, other = boot_many(2)
-    agent = start_agent(interval=1, timeout=DEADLINE, meters=METERS, memballoon_options=SERVED)
+    agent = start_agent(
+        interval=1, timeout=DEADLINE, meters=METERS, memballoon_options=SERVED, discovery=discovery
+    )
     wait_for_all(agent, hung, other)
     hung.hang()
     try:

@@ -13,6 +13,8 @@ from ceilometer_memballoon import opts
 from ceilometer_memballoon.cli.main import main
 
 URI = "test:///default"
+#: A polling.yaml that does not exist. The plugin then loads all its pollsters.
+NO_POLLING_FILE = "/nonexistent/polling.yaml"
 
 
 @pytest.fixture
@@ -52,6 +54,8 @@ def conf():
     conf = service.prepare_service(["test"], config_files=[])
     opts.register(conf)
     conf.set_override("libvirt_uri", URI)
+    # The machine can have a polling.yaml of its own in /etc/ceilometer.
+    conf.set_override("cfg_file", NO_POLLING_FILE, group="polling")
     return conf
 
 

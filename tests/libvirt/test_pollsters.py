@@ -25,7 +25,7 @@ from ceilometer_memballoon.period_rule import PeriodRule
 from ceilometer_memballoon.polling_file import stock_pollsters
 from ceilometer_memballoon.qemu_process import QemuProcesses
 from ceilometer_memballoon.reader import Reader
-from tests.libvirt.conftest import URI
+from tests.libvirt.conftest import NO_POLLING_FILE, URI
 
 #: The time of the test driver's statistics, in seconds since the epoch.
 LAST_UPDATE = 627319920
@@ -43,6 +43,9 @@ INSTANCE = SimpleNamespace(
     flavor={"id": "1", "name": "small", "vcpus": 1, "ram": 8192, "disk": 0, "ephemeral": 0},
     **{"OS-EXT-SRV-ATTR:instance_name": "test"},
 )
+
+#: Lines of a ceilometer.conf that name no polling.yaml of this machine.
+NO_POLLING = f"[polling]\ncfg_file = {NO_POLLING_FILE}\n"
 
 #: The part of an agent's manager that pollsters read.
 MANAGER = SimpleNamespace(extensions=[], polling_manager=SimpleNamespace(sources=[]))
@@ -242,7 +245,7 @@ def test_no_exception_leaves_get_samples(monkeypatch, resident, caplog):
 
 def test_invalid_option_is_logged_and_does_not_stop_the_agent(tmp_path, capfd):
     config = tmp_path / "ceilometer.conf"
-    config.write_text("[libvirt]\nmem_stats_period_seconds = soon\n")
+    config.write_text(f"{NO_POLLING}[libvirt]\nmem_stats_period_seconds = soon\n")
     conf = service.prepare_service(["test"], config_files=[str(config)])
     assert samples(pollsters.memory_usage(conf)) == []
     # Ceilometer has set up its own logging by this time.
@@ -288,7 +291,7 @@ def test_option_has_novas_default(conf):
 
 def test_option_is_read_from_a_nova_conf_given_as_a_further_file(tmp_path):
     own, nova = tmp_path / "ceilometer.conf", tmp_path / "nova.conf"
-    own.write_text(f"[DEFAULT]\nlibvirt_uri = {URI}\n")
+    own.write_text(f"[DEFAULT]\nlibvirt_uri = {URI}\n{NO_POLLING}")
     nova.write_text("[libvirt]\nmem_stats_period_seconds = 37\nvirt_type = kvm\n")
     conf = service.prepare_service(["test"], config_files=[str(own), str(nova)])
     pollsters.memory_usage(conf)

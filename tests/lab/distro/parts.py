@@ -13,8 +13,7 @@ INSTALLED = (
     '--no-build-isolation --editable . && exec "$@"'
 )
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider")
-#: Exporters older than Ceilometer 26's keep metrics of departed guests.
-OWN_PYTEST = ("python3", *PYTEST, "-m", "not purging_exporter")
+OWN_PYTEST = ("python3", *PYTEST)
 
 
 @dataclasses.dataclass(frozen=True)
