@@ -50,8 +50,8 @@ def openstack(tool):
     def run(*words):
         script = f'. {openrc}; exec openstack "$@"'
         done = subprocess.run(
-            ["sh", "-c", script, "openstack", *words], check=True, capture_output=True, text=True,
-            timeout=COMMAND_SECONDS,
+            ["sh", "-c", script, "openstack", *words], check=True, text=True,
+            stdout=subprocess.PIPE, timeout=COMMAND_SECONDS,
         )  # fmt: skip
         return done.stdout
 

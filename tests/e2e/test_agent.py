@@ -61,7 +61,7 @@ class TestOneAgentForGuestsOfAllKinds:
         guest = guests["driverless"]
         agent.wait_for_cycles(3)
         lines = re.findall(f"Instance {guest.uuid}: (.*?)\\.", agent.log_text())
-        assert lines == ["no memory"]
+        assert lines == ["no memory"], agent.log_text()
         assert agent.reason(guest.uuid) == Reason.NO_GUEST_DRIVER.value
 
     def test_agent_ends_cleanly(self, agent, guests):
