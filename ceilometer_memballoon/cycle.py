@@ -77,6 +77,7 @@ class Cycle:
     def read_busy_again(self, known: set[Boot]) -> set[Boot]:
         """Read busy domains again until they are free. Return those that stay busy.
 
+        Domains that a read of an earlier pass asks are read again, too.
         known: boots that were busy for the whole previous cycle. Raises NoAnswerError.
         """
         for seconds in BUSY_PAUSES:
