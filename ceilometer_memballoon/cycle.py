@@ -57,6 +57,8 @@ class Cycle:
         """
         todo = self._in_order(records)
         while todo and self.clock.seconds_left > 0:
+            if freed := self.late_reads.take_earlier():
+                todo = self._in_order({r.boot: r for r in todo + freed}.values())
             if not self.trouble.may_ask(todo[0]):
                 todo = todo[1:]
                 continue

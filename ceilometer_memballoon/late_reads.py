@@ -7,7 +7,7 @@ from ceilometer_memballoon.cycle_clock import CycleClock
 from ceilometer_memballoon.findings import Findings
 from ceilometer_memballoon.pace import Pace
 from ceilometer_memballoon.pending_read import Read
-from ceilometer_memballoon.record import Record
+from ceilometer_memballoon.record import Boot, Record
 from ceilometer_memballoon.trouble import Trouble
 
 #: Seconds of waiting for one late read before the next one is checked.
@@ -62,9 +62,26 @@ class LateReads:
         When a guest answers after a hang, its read goes on to the next guests. It asks a healthy
         one only for milliseconds.
         """
-        earlier = self.trouble.parked.keys() - self.findings.begun.keys()
-        boots = {boot for read in earlier for boot in self.trouble.parked[read]} - self.trouble.hung
+        boots = {boot for read in self._earlier() for boot in self.trouble.parked[read]}
+        boots -= self.trouble.hung
         return [r for r in self.findings.records if r.boot in boots and not r.is_read]
+
+    def take_earlier(self) -> list[Record]:
+        """Forget the reads of earlier passes that have returned.
+
+        Returns the unasked domains that they waited for.
+        """
+        freed: set[Boot] = set()
+        for read in self._earlier():
+            if read.returned:
+                freed |= self.trouble.parked.pop(read)
+                # A guest that takes longer than a whole pass is not slow. It hung.
+                if read.seconds <= self.clock.last - self.clock.taken:
+                    self.pace.learn(read.seconds, len(read.records))
+        return [record for record in self.findings.unasked if record.boot in freed]
+
+    def _earlier(self) -> list[Read]:
+        return [read for read in self.trouble.parked if read not in self.findings.begun]
 
     def _parked(self) -> list[Read]:
         return [read for read in self.trouble.parked if read in self.findings.begun]

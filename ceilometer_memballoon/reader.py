@@ -78,7 +78,7 @@ class Reader:
         was_connected = self._host.is_connected
         listed = self._host.list_domains(self._timeout * DAEMON_SHARE)
         cycle = self._cycle(listed, groups, taken, taken + self._timeout * READ_SHARE)
-        self._recall(cycle.findings)
+        self._recall(cycle)
         if self._trouble.parked or not was_connected:
             # Another client's calls may be stuck since before this connection was opened.
             self._trouble.begin(taken)
@@ -139,12 +139,10 @@ class Reader:
         else:
             self._warnings.note_end(cycle)
 
-    def _recall(self, findings: Findings) -> None:
+    def _recall(self, cycle: Cycle) -> None:
         """Update the remembered state for the domains that run now."""
-        self._trouble.forget_all_but(findings.found)
-        self._problems.forget_all_but({*SUBJECTS, *findings.found})
+        running = cycle.findings.found
+        self._trouble.forget_all_but(running)
+        self._problems.forget_all_but({*SUBJECTS, *running})
         self._pace.begin_cycle()
-        for read in self._trouble.take_returned():
-            # A guest that takes longer than a whole cycle is not slow. It hung.
-            if read.seconds <= self._timeout:
-                self._pace.learn(read.seconds, len(read.records))
+        cycle.late_reads.take_earlier()

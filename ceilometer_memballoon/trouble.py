@@ -111,13 +111,6 @@ class Trouble:
         """Return whether a parked read waits for this guest."""
         return any(boot in boots for boots in self.parked.values())
 
-    def take_returned(self) -> list[Read]:
-        """Forget the parked reads that have returned, and return them."""
-        returned = [read for read in self.parked if read.returned]
-        for read in returned:
-            del self.parked[read]
-        return returned
-
     def forget_all_but(self, boots: Iterable[Boot]) -> None:
         """Forget the domains that no longer run."""
         kept = set(boots)

@@ -237,6 +237,16 @@ def test_guests_of_a_slow_host_take_turns_beside_a_hung_one():
     assert set().union(*seen) == uuids(node.guests[1:])
 
 
+def test_guest_whose_read_was_cut_off_is_read_in_a_cycle_that_follows_at_once():
+    node = Node(*guests(12, seconds=0.45), timeout=2.0)
+    for _ in range(4):
+        node.cycle()
+    node.reader.read()
+    (cut_off,) = [uuid for read in node.reader._trouble.parked for uuid, _ in read.asked[0]]
+    records = node.reader.read().records
+    assert records[cut_off].is_read
+
+
 def test_slow_guest_does_not_count_as_hung():
     node = Node(*guests(12, seconds=0.4), timeout=2.0)
     outcomes = [outcome for _ in range(8) for outcome in node.cycle().values()]
