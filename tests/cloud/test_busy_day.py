@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import random
 import re
@@ -21,6 +22,10 @@ MOST_SERVERS = 12
 #: The seed of the sequence. It repeats as far as the cloud is equally fast.
 SEED = 1
 HANG_SECONDS = 60
+#: The number of servers rises for RUSH_SECONDS of each HOUR_SECONDS, up to MOST_SERVERS, and falls
+#: after that. The chances are those of a creation; else a server is deleted.
+HOUR_SECONDS, RUSH_SECONDS = 150, 100
+RUSH_CHANCE, CALM_CHANCE = 0.9, 0.2
 #: Seconds around a restart of libvirtd in which the cycles of its host can be incomplete.
 RESTART_SECONDS = 3 * INTERVAL
 STOCK = (
@@ -56,7 +61,7 @@ class Day:
 
 
 @pytest.fixture(scope="module")
-def day(cloud):
+def day(cloud, tool_beside):
     with contextlib.ExitStack() as running:
         records = {}
         for name, host in cloud.hosts.items():
@@ -75,8 +80,7 @@ def day(cloud):
         finally:
             for lifetime in lifetimes:
                 lifetime.end = min(lifetime.end, time.monotonic())
-            for lifetime in lifetimes:
-                lifetime.server.delete()
+            delete_all(cloud, lifetimes)
         yield Day(lifetimes, records, restarted)
 
 
@@ -98,22 +102,34 @@ def run_day(cloud, lifetimes):
             result = faults.pop(0)[1](cloud, lifetimes)
             hung = result if isinstance(result, Lifetime) else hung
             restarted = result if isinstance(result, tuple) else restarted
-        create_or_delete(cloud, lifetimes, chance, hung)
+        create_or_delete(cloud, lifetimes, chance, hung, rush=is_rush_hour(now - begin))
         time.sleep(chance.uniform(1, 4))
     if hung is not None:
         hung.server.signal(signal.SIGCONT)
     return restarted
 
 
-def create_or_delete(cloud, lifetimes, chance, hung):
+def delete_all(cloud, lifetimes):
+    """Delete all servers at the same time."""
+    for lifetime in lifetimes:
+        cloud.admin.compute.delete_server(lifetime.server.id, ignore_missing=True)
+    for lifetime in lifetimes:
+        lifetime.server.delete()
+
+
+def create_or_delete(cloud, lifetimes, chance, hung, *, rush):
     there = [lifetime for lifetime in lifetimes if lifetime.end == float("inf")]
-    if len(there) < MOST_SERVERS and chance.random() < 0.6:
+    if len(there) < MOST_SERVERS and chance.random() < (RUSH_CHANCE if rush else CALM_CHANCE):
         host = chance.choice(sorted(cloud.hosts))
         lifetimes.append(Lifetime(cloud.server(f"busy-{len(lifetimes)}", host=host), host))
     elif settled := [one for one in there if one.active < float("inf") and one is not hung]:
         lifetime = chance.choice(settled)
         lifetime.end = time.monotonic()
         cloud.admin.compute.delete_server(lifetime.server.id)
+
+
+def is_rush_hour(elapsed):
+    return elapsed % HOUR_SECONDS < RUSH_SECONDS
 
 
 def note_active(cloud, lifetimes):
@@ -179,6 +195,20 @@ def was_there(lifetime, host, cycle):
 def is_near_restart(day, host, cycle):
     restarted, when = day.restarted
     return host == restarted and abs(cycle.end - when) < RESTART_SECONDS
+
+
+def most_at_a_time(lifetimes):
+    """Return the largest number of servers that were ACTIVE at the same time."""
+    changes = [(one.active, 1) for one in lifetimes if one.active < one.end]
+    changes += [(one.end, -1) for one in lifetimes if one.active < one.end]
+    numbers = itertools.accumulate(change for _, change in sorted(changes))
+    return max(numbers, default=0)
+
+
+def test_twelve_servers_are_active_at_a_time(day, measured):
+    most = most_at_a_time(day.lifetimes)
+    measured("busy day", f"up to {most} servers ACTIVE at a time")
+    assert most == MOST_SERVERS
 
 
 @pytest.mark.parametrize("host", ["compute-1", "compute-2"])

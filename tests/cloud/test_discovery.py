@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every discovery method gives the same samples of the same servers."""
 
+import datetime
+import time
+
 import pytest
 
 from tests.cloud.exported import SECONDS, meters_of_a_cycle, wait_for_usage
 from tests.lab.waiting import wait_long_for
 
 GROUP = "discovered"
+#: Seconds between two polls. Six agents are started in turn.
+INTERVAL = 5
 #: Options of the agent by discovery method. The plugin's discovery replaces libvirt_metadata.
 WAYS = {
     "own": {"extra_metadata": False},
@@ -33,13 +38,11 @@ def found(cloud, server):
     seen = {}
     try:
         for way, options in WAYS.items():
-            host.start_agent(**options)
+            host.start_agent(interval=INTERVAL, **options)
+            begin = time.time()
             wait_for_usage(server)
             host.agent.wait_for_cycles(1)
-            wait_long_for(
-                lambda: cloud.get("gnocchi", f"/v1/resource/instance/{server.id}"),
-                SECONDS, "the resource",
-            )  # fmt: skip
+            wait_for_measure(cloud, server, begin)
             resource = cloud.get("gnocchi", f"/v1/resource/instance/{server.id}")
             seen[way] = (
                 {name: resource[name] for name in ATTRIBUTES},
@@ -49,6 +52,16 @@ def found(cloud, server):
     finally:
         host.start_agent()
     return seen
+
+
+def wait_for_measure(cloud, server, begin):
+    """Wait until Gnocchi has a sample that was taken after this time."""
+
+    def stored():
+        found = cloud.measures(server.id, "memory.usage", granularity=1)
+        return found and datetime.datetime.fromisoformat(found[-1][0]).timestamp() > begin
+
+    wait_long_for(stored, SECONDS, "a new measure")
 
 
 @pytest.mark.parametrize("way", OTHERS)

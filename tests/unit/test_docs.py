@@ -26,7 +26,7 @@ NEEDS = re.compile(r"\*needs (?:a real cloud|an account|a key|root on Debian)\*"
 RUN_BY = {
     r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
     r"\./tools/fetch": ("tools/test", "tools.testrun"),
-    r"\./tools/cloud": ("tests/cloud/test_tool.py", "tests.lab.cloud"),
+    r"\./tools/cloud": ("tests/cloud/tool.py", "tests.lab.cloud"),
     r"openstack metric measures show": ("tests/cloud/test_tool.py", '"metric", "measures", "show"'),
     r"openstack server list": ("tests/cloud/test_tool.py", '"server", "list"'),
     r"openstack alarm list": ("tests/cloud/test_tool.py", '"alarm", "list"'),

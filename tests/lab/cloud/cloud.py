@@ -4,6 +4,7 @@
 import concurrent.futures
 import contextlib
 import pathlib
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -39,6 +40,8 @@ TIMES = 6
 QUERY_SECONDS = 30
 NOT_FOUND = 404
 SCRIPTS = pathlib.Path(__file__).parents[3] / "etc/aodh"
+#: The id in the table that ``openstack alarm create`` prints.
+ALARM_ID = re.compile(r"\| alarm_id +\| (\S+)")
 
 Report = Callable[[str], None]
 
@@ -110,11 +113,10 @@ class Cloud:
 
     def create_alarm(self, script: str, **settings: str) -> str:
         """Run a script of etc/aodh/ as the member. Return the alarm's id."""
-        before = self._alarms()
         environment = {**self.site.environment(), **settings}
-        service.run(self.folder, "sh", SCRIPTS / script, environment=environment)
-        (made,) = self._alarms() - before
-        return made
+        printed = service.run(self.folder, "sh", SCRIPTS / script, environment=environment)
+        (made,) = ALARM_ID.findall(printed)
+        return str(made)
 
     def close(self) -> None:
         """End all processes."""
@@ -169,9 +171,6 @@ class Cloud:
             host.start_agent()
         self._report("servers, as soon as the hosts are known")
         wait_for(self._hosts_are_known, HOSTS_SECONDS, "hosts are known", every=1.0)
-
-    def _alarms(self) -> set[str]:
-        return {alarm["alarm_id"] for alarm in self.get("aodh", "/v2/alarms")}
 
     def _start_together(self, *makers: Callable[[], Any]) -> None:
         """Start services at the same time."""

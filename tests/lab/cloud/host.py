@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One compute host: a libvirtd that runs as root, nova-compute and the polling agent."""
 
+import os
 import pathlib
 import signal
 from typing import Any, Self
@@ -62,6 +63,15 @@ PRIVSEP = (
 )  # fmt: skip
 
 
+def _network() -> str:
+    """Return two parts of a loopback address that no other process's cloud uses.
+
+    Two clouds at one address would take the same port for two servers.
+    """
+    first, second = divmod(os.getpid(), 250)
+    return f"{first % 250 + 1}.{second}"
+
+
 class Host:
     """A running compute host; a context manager that ends it.
 
@@ -72,7 +82,7 @@ class Host:
 
     def __init__(self, number: int, cloud: pathlib.Path | None = None) -> None:
         self.name = f"compute-{number}"
-        self.address = f"127.0.0.{number + 1}"
+        self.address = f"127.{_network()}.{number}"
         self.port = free_port()
         self.agent: PollingAgent | None = None
         self.hypervisor = HostHypervisor(self.name, self.address, cloud)
@@ -105,12 +115,14 @@ class Host:
         self._write_nova_conf(period)
         self.compute.start()
 
-    def start_agent(self, **options: Any) -> PollingAgent:
-        """Start the polling agent in place of the running one. options: as PollingAgent."""
+    def start_agent(self, uri: str = "", **options: Any) -> PollingAgent:
+        """Start the polling agent in place of the running one.
+
+        uri: Another address of libvirt than the read-write socket's. options: As PollingAgent.
+        """
         self.stop_agent()
-        self.agent = PollingAgent(
-            self._site, self.cloud, self.name, self.hypervisor.uri, port=self.port, **options
-        )
+        uri = uri or self.hypervisor.uri
+        self.agent = PollingAgent(self._site, self.cloud, self.name, uri, port=self.port, **options)
         return self.agent
 
     def stop_agent(self) -> None:
