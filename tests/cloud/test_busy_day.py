@@ -1,31 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers are created and deleted on both hosts while one service after another fails."""
+"""The agents on both hosts during a busy day."""
 
 import contextlib
 import dataclasses
-import itertools
-import os
-import random
 import re
-import signal
 import time
 
 import pytest
 
 from ceilometer_memballoon.meters import METERS
+from tests.cloud.busy_day import (
+    MOST_SERVERS,
+    SECONDS,
+    Lifetime,
+    delete_all,
+    most_at_a_time,
+    run_day,
+)
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.cloud.recorder import Recorder
-from tests.lab.cloud.server import Server
 
-SECONDS = float(os.environ.get("CLOUD_BUSY_SECONDS", "600"))
-MOST_SERVERS = 12
-#: The seed of the sequence. It repeats as far as the cloud is equally fast.
-SEED = 1
-HANG_SECONDS = 60
-#: The number of servers rises for RUSH_SECONDS of each HOUR_SECONDS, up to MOST_SERVERS, and falls
-#: after that. The chances are those of a creation; else a server is deleted.
-HOUR_SECONDS, RUSH_SECONDS = 150, 100
-RUSH_CHANCE, CALM_CHANCE = 0.9, 0.2
 #: Seconds around a restart of libvirtd in which the cycles of its host can be incomplete.
 RESTART_SECONDS = 3 * INTERVAL
 STOCK = (
@@ -38,17 +32,6 @@ BROKER = re.compile(r" ERROR oslo[._]messaging|amqp|AMQP|Connection reset|ECONNR
 #: Every OpenStack service without memcached's client logs this at its start.
 CACHE = "Could not load 'oslo_cache.memcache_pool'"
 WARM_UP_CYCLES = 6
-
-
-@dataclasses.dataclass
-class Lifetime:
-    """A server, the times from which it was ACTIVE, and when its deletion was requested."""
-
-    server: Server
-    host: str
-    active: float = float("inf")
-    end: float = float("inf")
-    hung: tuple[float, float] = (float("inf"), float("inf"))
 
 
 @dataclasses.dataclass
@@ -82,83 +65,6 @@ def day(cloud, tool_beside):
                 lifetime.end = min(lifetime.end, time.monotonic())
             delete_all(cloud, lifetimes)
         yield Day(lifetimes, records, restarted)
-
-
-def run_day(cloud, lifetimes):
-    """Create and delete servers, with faults in between. Return host and time of libvirtd's
-    restart."""
-    chance = random.Random(SEED)
-    begin = time.monotonic()
-    faults = [(0.3, hang), (0.5, restart_broker), (0.7, restart_libvirtd)]
-    restarted = ("", float("inf"))
-    hung = None
-    while (now := time.monotonic()) < begin + SECONDS:
-        note_active(cloud, lifetimes)
-        if hung is not None and now > hung.hung[0] + HANG_SECONDS:
-            hung.server.signal(signal.SIGCONT)
-            hung.hung = (hung.hung[0], time.monotonic())
-            hung = None
-        if faults and now > begin + faults[0][0] * SECONDS:
-            result = faults.pop(0)[1](cloud, lifetimes)
-            hung = result if isinstance(result, Lifetime) else hung
-            restarted = result if isinstance(result, tuple) else restarted
-        create_or_delete(cloud, lifetimes, chance, hung, rush=is_rush_hour(now - begin))
-        time.sleep(chance.uniform(1, 4))
-    if hung is not None:
-        hung.server.signal(signal.SIGCONT)
-    return restarted
-
-
-def delete_all(cloud, lifetimes):
-    """Delete all servers at the same time."""
-    for lifetime in lifetimes:
-        cloud.admin.compute.delete_server(lifetime.server.id, ignore_missing=True)
-    for lifetime in lifetimes:
-        lifetime.server.delete()
-
-
-def create_or_delete(cloud, lifetimes, chance, hung, *, rush):
-    there = [lifetime for lifetime in lifetimes if lifetime.end == float("inf")]
-    if len(there) < MOST_SERVERS and chance.random() < (RUSH_CHANCE if rush else CALM_CHANCE):
-        host = chance.choice(sorted(cloud.hosts))
-        lifetimes.append(Lifetime(cloud.server(f"busy-{len(lifetimes)}", host=host), host))
-    elif settled := [one for one in there if one.active < float("inf") and one is not hung]:
-        lifetime = chance.choice(settled)
-        lifetime.end = time.monotonic()
-        cloud.admin.compute.delete_server(lifetime.server.id)
-
-
-def is_rush_hour(elapsed):
-    return elapsed % HOUR_SECONDS < RUSH_SECONDS
-
-
-def note_active(cloud, lifetimes):
-    for lifetime in lifetimes:
-        if lifetime.active == lifetime.end == float("inf"):
-            status = lifetime.server.show().status
-            if status == "ACTIVE":
-                lifetime.active = time.monotonic()
-            elif status == "ERROR":
-                # Nova has no host or gives no answer while the broker or libvirtd restarts.
-                lifetime.end = time.monotonic()
-                cloud.admin.compute.delete_server(lifetime.server.id)
-
-
-def hang(cloud, lifetimes):
-    lifetime = next(one for one in lifetimes if one.active < one.end == float("inf"))
-    lifetime.server.signal(signal.SIGSTOP)
-    lifetime.hung = (time.monotonic(), float("inf"))
-    return lifetime
-
-
-def restart_broker(cloud, lifetimes):
-    cloud.rabbitmq.restart()
-
-
-def restart_libvirtd(cloud, lifetimes):
-    host = cloud.hosts["compute-2"]
-    host.hypervisor.restart_daemon()
-    return host.name, time.monotonic()
 
 
 @pytest.mark.timeout(SECONDS + 900)
@@ -195,14 +101,6 @@ def was_there(lifetime, host, cycle):
 def is_near_restart(day, host, cycle):
     restarted, when = day.restarted
     return host == restarted and abs(cycle.end - when) < RESTART_SECONDS
-
-
-def most_at_a_time(lifetimes):
-    """Return the largest number of servers that were ACTIVE at the same time."""
-    changes = [(one.active, 1) for one in lifetimes if one.active < one.end]
-    changes += [(one.end, -1) for one in lifetimes if one.active < one.end]
-    numbers = itertools.accumulate(change for _, change in sorted(changes))
-    return max(numbers, default=0)
 
 
 def test_twelve_servers_are_active_at_a_time(day, measured):
