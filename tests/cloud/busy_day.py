@@ -33,8 +33,10 @@ class Lifetime:
 
 
 def run_day(cloud, lifetimes):
-    """Create and delete servers, with faults in between. Return host and time of libvirtd's
-    restart."""
+    """Create and delete servers, with faults in between.
+
+    Return host and time of the restart of libvirtd.
+    """
     chance = random.Random(SEED)
     begin = time.monotonic()
     faults = [(0.3, hang), (0.5, restart_broker), (0.7, restart_libvirtd)]
