@@ -26,6 +26,8 @@ ORDER = (
 )  # fmt: skip
 #: Fixtures that start something long, which runs beside the tests.
 FROM_THE_START = ("alarm_sequence", "autoscaling")
+#: Seconds between two polls, because most tests wait for the next one.
+INTERVAL = 5
 BUSY_SECONDS = 15
 
 
@@ -61,7 +63,7 @@ def cloud(request):
         with capture.global_and_fixture_disabled():
             print(f"\ncloud: {text}", end="", flush=True)
 
-    with Cloud(report) as running:
+    with Cloud(report, interval=INTERVAL) as running:
         yield running
         if request.session.testsfailed:
             report(f"all logs are in {keep(running.folder)}\n")

@@ -51,6 +51,7 @@ def day(cloud, tool_beside):
             # As in etc/ceilometer/polling.yaml for stock pollsters. If one server disappears
             # meanwhile, Ceilometer's own discovery fails as a whole.
             host.start_agent(
+                interval=INTERVAL,
                 meters=(*METERS, *STOCK),
                 discoveries=("memballoon_instances",),
                 settings="[memballoon]\nserve_stock_meters = true\n",

@@ -10,8 +10,6 @@ from tests.cloud.exported import SECONDS, meters_of_a_cycle, wait_for_usage
 from tests.lab.waiting import wait_long_for
 
 GROUP = "discovered"
-#: Seconds between two polls. Six agents are started in turn.
-INTERVAL = 5
 #: Options of the agent by discovery method. The plugin's discovery replaces libvirt_metadata.
 WAYS = {
     "own": {"extra_metadata": False},
@@ -38,7 +36,7 @@ def found(cloud, server):
     seen = {}
     try:
         for way, options in WAYS.items():
-            host.start_agent(interval=INTERVAL, **options)
+            host.start_agent(**options)
             begin = time.time()
             wait_for_usage(server)
             host.agent.wait_for_cycles(1)

@@ -16,7 +16,7 @@ from tests.lab.chain.prometheus import Prometheus
 from tests.lab.chain.rabbitmq import RabbitMQ
 from tests.lab.chain.webhook import Webhook
 from tests.lab.cloud.aodh import Aodh
-from tests.lab.cloud.ceilometer import NotificationAgent
+from tests.lab.cloud.ceilometer import INTERVAL, NotificationAgent
 from tests.lab.cloud.content import fill
 from tests.lab.cloud.glance import Glance
 from tests.lab.cloud.gnocchi import Gnocchi
@@ -50,14 +50,16 @@ class Cloud:
     """The running cloud; a context manager that ends it.
 
     report: Called with the name of what is being started.
+    interval: Seconds between two polls of the hosts' agents.
     hosts: Compute hosts by name.
     admin, member: Connections of openstacksdk.
     content: The image and the flavors.
     """
 
-    def __init__(self, report: Report = lambda text: None) -> None:
+    def __init__(self, report: Report = lambda text: None, *, interval: int = INTERVAL) -> None:
         self._begin = time.monotonic()
         self._print_line = report
+        self._interval = interval
         self._services: list[service.Services] = []
         with contextlib.ExitStack() as starting:
             self._start(starting)
@@ -130,9 +132,9 @@ class Cloud:
 
     def _start(self, running: contextlib.ExitStack) -> None:
         self._report("two libvirtds, PostgreSQL and RabbitMQ")
-        first = running.enter_context(Host(1))
+        first = running.enter_context(Host(1, interval=self._interval))
         self.folder = first.cloud
-        second = running.enter_context(Host(2, self.folder))
+        second = running.enter_context(Host(2, self.folder, interval=self._interval))
         self.hosts = {host.name: host for host in (first, second)}
         self.postgresql = PostgreSQL(self.folder, connections=CONNECTIONS)
         # All other processes are killed with the folder. A killed PostgreSQL leaves shared memory

@@ -10,7 +10,7 @@ from tests.lab import image
 from tests.lab.agent import free_port
 from tests.lab.chain.service import Service, program
 from tests.lab.cloud import nova
-from tests.lab.cloud.ceilometer import PollingAgent
+from tests.lab.cloud.ceilometer import INTERVAL, PollingAgent
 from tests.lab.cloud.libvirtd import HostHypervisor
 from tests.lab.cloud.site import Site
 
@@ -77,12 +77,16 @@ class Host:
 
     number: Its number from 1, for its name and its address.
     cloud: The cloud's folder; this host's lab if None. All hosts share the servers' disks in it.
+    interval: Seconds between two polls of its agent.
     port: The port of its agent's exporter.
     """
 
-    def __init__(self, number: int, cloud: pathlib.Path | None = None) -> None:
+    def __init__(
+        self, number: int, cloud: pathlib.Path | None = None, *, interval: int = INTERVAL
+    ) -> None:
         self.name = f"compute-{number}"
         self.address = f"127.{_network()}.{number}"
+        self.interval = interval
         self.port = free_port()
         self.agent: PollingAgent | None = None
         self.hypervisor = HostHypervisor(self.name, self.address, cloud)
@@ -122,6 +126,7 @@ class Host:
         """
         self.stop_agent()
         uri = uri or self.hypervisor.uri
+        options = {"interval": self.interval, **options}
         self.agent = PollingAgent(self._site, self.cloud, self.name, uri, port=self.port, **options)
         return self.agent
 
