@@ -16,14 +16,9 @@ def errors_in(folder):
     """Return the last lines with errors of each service's log."""
     found = []
     for log in _logs(folder):
-        lines = [
-            line for line in log.read_text(errors="replace").splitlines() if ERROR.search(line)
-        ]
-        if lines:
-            found += [
-                str(log.relative_to(folder)),
-                *(f"  {line[:WIDTH]}" for line in lines[-LAST:]),
-            ]
+        lines = log.read_text(errors="replace").splitlines()
+        if errors := [f"  {line[:WIDTH]}" for line in lines if ERROR.search(line)]:
+            found += [str(log.relative_to(folder)), *errors[-LAST:]]
     return "\n".join(found) or "none"
 
 

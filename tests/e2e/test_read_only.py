@@ -34,13 +34,7 @@ def test_read_only_agent_reports_a_guest_that_the_service_enables(privileged, bo
 def test_agents_user_may_not_do_what_the_service_does(privileged, boot_on):
     hypervisor = privileged(GROUP_WRITES)
     guest = boot_on(hypervisor, "instance-1", period=None)
-    command = [
-        *hypervisor.as_user,
-        periods_service.command()[0],
-        "guest",
-        "enable",
-        "--all",
-        "--yes",
-    ]
+    program = periods_service.command()[0]
+    command = [*hypervisor.as_user, program, "guest", "enable", "--all", "--yes"]
     done = subprocess.run(command, check=False, text=True, capture_output=True, timeout=SECONDS)
     assert (done.returncode != 0, guest.live_period()) == (True, 0)
