@@ -60,11 +60,14 @@ def run_day(cloud, lifetimes):
 
 
 def create_or_delete(cloud, lifetimes, chance, hung, *, rush):
+    """Create or delete one server. Do nothing if there are too many or too few."""
     there = [lifetime for lifetime in lifetimes if lifetime.end == float("inf")]
-    if len(there) < MOST_SERVERS and chance.random() < (RUSH_CHANCE if rush else CALM_CHANCE):
-        host = chance.choice(sorted(cloud.hosts))
-        lifetimes.append(Lifetime(cloud.server(f"busy-{len(lifetimes)}", host=host), host))
-    elif settled := [one for one in there if one.active < float("inf") and one is not hung]:
+    settled = [one for one in there if one.active < float("inf") and one is not hung]
+    if chance.random() < (RUSH_CHANCE if rush else CALM_CHANCE):
+        if len(there) < MOST_SERVERS:
+            host = chance.choice(sorted(cloud.hosts))
+            lifetimes.append(Lifetime(cloud.server(f"busy-{len(lifetimes)}", host=host), host))
+    elif settled:
         lifetime = chance.choice(settled)
         lifetime.end = time.monotonic()
         cloud.admin.compute.delete_server(lifetime.server.id)
