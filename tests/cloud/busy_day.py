@@ -62,10 +62,11 @@ def run_day(cloud, lifetimes):
 def create_or_delete(cloud, lifetimes, chance, hung, *, rush):
     """Create or delete one server. Do nothing if there are too many or too few."""
     there = [lifetime for lifetime in lifetimes if lifetime.end == float("inf")]
-    settled = [one for one in there if one.active < float("inf") and one is not hung]
+    active = [one for one in there if one.active < float("inf")]
     # Each host keeps a server. If our discovery finds none, Ceilometer asks its own one, which logs
     # a traceback if the last server disappears meanwhile.
-    settled = [one for one in settled if [two.host for two in there].count(one.host) > 1]
+    hosts = [one.host for one in active]
+    settled = [one for one in active if one is not hung and hosts.count(one.host) > 1]
     if chance.random() < (RUSH_CHANCE if rush else CALM_CHANCE):
         if len(there) < MOST_SERVERS:
             host = chance.choice(sorted(cloud.hosts))
