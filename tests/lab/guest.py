@@ -198,6 +198,11 @@ class Guest:
         lines = (line.split() for line in self.command("meminfo"))
         return {words[0].rstrip(":"): int(words[1]) for words in lines}
 
+    def used(self) -> int:
+        """Return the memory in use by the guest's own /proc/meminfo, in KiB."""
+        meminfo = self.meminfo()
+        return meminfo["MemTotal"] - meminfo["MemAvailable"]
+
     def take(self, mebibytes: int) -> None:
         """Make the guest use this much more memory, in MiB."""
         self.command("take", mebibytes)
