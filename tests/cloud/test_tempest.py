@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tempest: the plugin's scenarios, and the tests of telemetry-tempest-plugin and their outcomes."""
+
+import pathlib
+import re
+
+import pytest
+import yaml
+
+from tests.conftest import skip_or_fail
+from tests.lab.cloud.tempest import PROGRAMS, RUN_SECONDS, Tempest
+
+OURS = "memballoon_tempest_plugin.scenario.test_memory_alarm."
+SCENARIOS = [
+    "MemoryLoadTest.test_alarm_fires_under_load",
+    "MemoryThresholdTest.test_alarm_fires_below_the_present_usage",
+]
+PEER = "telemetry_tempest_plugin."
+LISTED = yaml.safe_load(pathlib.Path(__file__).with_name("tempest_exceptions.yaml").read_text())
+#: The status of the tests in each part of the list.
+STATUS = {"failed": "fail", "skipped": "skip"}
+
+pytestmark = pytest.mark.timeout(RUN_SECONDS + 900)
+
+
+@pytest.fixture(scope="module")
+def outcomes(cloud):
+    """The outcomes of one run of Tempest, by the test's name."""
+    if not (PROGRAMS / "tempest").exists():
+        skip_or_fail("no environment with Tempest: run ./tools/fetch cloud")
+    excluded = "|".join(re.escape(PEER + name) for name in LISTED["not run"])
+    return Tempest(cloud).run(f"^({re.escape(PEER)}|{re.escape(OURS)})", excluded)
+
+
+def peers(outcomes):
+    return {
+        name.removeprefix(PEER): outcome
+        for name, outcome in outcomes.items()
+        if name.startswith(PEER)
+    }
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_our_scenario_passes(outcomes, name):
+    assert outcomes[OURS + name].status == "success", outcomes[OURS + name].text
+
+
+def test_all_peers_tests_pass_except_those_in_the_list(outcomes):
+    found = {
+        name: outcome for name, outcome in peers(outcomes).items() if outcome.status != "success"
+    }
+    listed = {name: STATUS[part] for part in STATUS for name in LISTED[part]}
+    statuses = {name: outcome.status for name, outcome in found.items()}
+    assert statuses == listed, [found[name] for name in sorted(set(found) - set(listed))]
+
+
+def test_peers_tests_in_the_list_end_with_its_message(outcomes):
+    expected = [(name, one["message"]) for part in STATUS for name, one in LISTED[part].items()]
+    found = peers(outcomes)
+    for name, message in expected:
+        assert message in found[name].text, name
+
+
+def test_most_peers_tests_pass(outcomes):
+    assert sum(outcome.status == "success" for outcome in peers(outcomes).values()) >= 40
