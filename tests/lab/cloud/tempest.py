@@ -29,12 +29,8 @@ KILL_SECONDS = 20
 #: Memory that the scenario's server takes, in MiB. The flavor has 128 MiB.
 TAKEN = 40
 
+#: Added to what ``tempest init`` writes.
 CONFIG = """
-[DEFAULT]
-log_dir = {folder}/logs
-log_file = tempest.log
-[oslo_concurrency]
-lock_path = {folder}/lock
 [auth]
 admin_username = admin
 admin_project_name = admin
@@ -83,28 +79,29 @@ class Tempest:
         self.folder = folder_in(cloud.folder, "tempest")
         self.output = ""
         self._call([PROGRAMS / "tempest", "init", WORKSPACE], INIT_SECONDS, check=True)
-        (self.folder / WORKSPACE / "etc/tempest.conf").write_text(
-            CONFIG.format(
-                folder=self.folder,
-                password=PASSWORD,
-                keystone=cloud.site.url("keystone"),
-                region=REGION,
-                image=cloud.content.image_id,
-                flavor=cloud.content.flavor_ids["lab"],
-                disk=cloud.folder / "disk.raw",
-                interval=INTERVAL,
-                tree=TREE,
-                python=sys.executable,
-                uris=" ".join(f"'{host.hypervisor.uri}'" for host in cloud.hosts.values()),
-                taken=TAKEN,
-                rise=TAKEN // 2,
+        with (self.folder / WORKSPACE / "etc/tempest.conf").open("a") as file:
+            file.write(
+                CONFIG.format(
+                    password=PASSWORD,
+                    keystone=cloud.site.url("keystone"),
+                    region=REGION,
+                    image=cloud.content.image_id,
+                    flavor=cloud.content.flavor_ids["lab"],
+                    disk=cloud.folder / "disk.raw",
+                    interval=INTERVAL,
+                    tree=TREE,
+                    python=sys.executable,
+                    uris=" ".join(f"'{host.hypervisor.uri}'" for host in cloud.hosts.values()),
+                    taken=TAKEN,
+                    rise=TAKEN // 2,
+                )
             )
-        )
 
     def run(self, tests: str, excluded: str) -> dict[str, Outcome]:
         """Run the tests whose names match. Return their outcomes by name.
 
         excluded: a regular expression of the names that are left out.
+        Raises RuntimeError if no test ran.
         """
         # timeout also ends Tempest's workers. Tempest's status is 1 if a test failed.
         limit = ["timeout", "--kill-after", str(KILL_SECONDS), str(RUN_SECONDS)]
@@ -116,6 +113,8 @@ class Tempest:
         )  # fmt: skip
         last = f"cd {WORKSPACE} && {PROGRAMS}/stestr last --subunit | {PROGRAMS}/python {RESULTS}"
         outcomes = json.loads(self._call(["sh", "-c", last], INIT_SECONDS, check=True))
+        if not outcomes:
+            raise RuntimeError(f"Tempest ran no test: {self.output[-3000:]}")
         return {name: Outcome(**outcome) for name, outcome in outcomes.items()}
 
     def _call(self, command: list[str | pathlib.Path], seconds: float, check: bool = False) -> str:
