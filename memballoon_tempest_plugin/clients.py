@@ -60,9 +60,12 @@ class Aodh(_Client):
         made = self._checked(self.post("v2/alarms", json.dumps(alarm)), CREATED)
         return str(made["alarm_id"])
 
-    def update(self, alarm_id: str, alarm: dict[str, Any]) -> None:
-        """Replace an alarm's definition."""
-        self._checked(self.put(f"v2/alarms/{alarm_id}", json.dumps(alarm)), OK)
+    def update(self, alarm: dict[str, Any]) -> None:
+        """Replace an alarm by this one, which is a changed answer of show().
+
+        Aodh 23 never evaluates an alarm again that was updated without its evaluate_timestamp.
+        """
+        self._checked(self.put(f"v2/alarms/{alarm['alarm_id']}", json.dumps(alarm)), OK)
 
     def show(self, alarm_id: str) -> dict[str, Any]:
         """Return an alarm, with its state and the reason of its state."""

@@ -48,7 +48,7 @@ class MemoryThresholdTest(WatchedServerTest):
         usage = self.wait_for_steady_usage(server)
         alarm = self.create_alarm(server, 2 * usage)
         self.wait_for_state(alarm, "ok")
-        self.set_threshold(alarm, server, usage / 2)
+        self.set_threshold(alarm, usage / 2)
         self.wait_for_state(alarm, "alarm")
 
 

@@ -12,6 +12,7 @@ from memballoon_tempest_plugin import clients
 
 CONF = config.CONF
 CHECK_SECONDS = 2
+RULE = "gnocchi_resources_threshold"
 #: The guest has booted when two values in a row differ by less than this part of a value.
 STEADY = 0.05
 
@@ -54,13 +55,27 @@ class WatchedServerTest(manager.ScenarioTest):
 
     def create_alarm(self, server: str, threshold: float) -> str:
         """Create an alarm and return its id. It is deleted after the test."""
-        alarm = self.aodh.create(_definition(server, threshold))
+        rule = {
+            "metric": CONF.memballoon.meter,
+            "resource_type": "instance",
+            "resource_id": server,
+            "aggregation_method": "mean",
+            "granularity": CONF.memballoon.granularity,
+            "evaluation_periods": 1,
+            "comparison_operator": "gt",
+            "threshold": threshold,
+        }
+        alarm = self.aodh.create(
+            {"name": data_utils.rand_name("memory"), "type": RULE, f"{RULE}_rule": rule}
+        )
         self.addCleanup(test_utils.call_and_ignore_notfound_exc, self.aodh.remove, alarm)
         return alarm
 
-    def set_threshold(self, alarm: str, server: str, threshold: float) -> None:
+    def set_threshold(self, alarm: str, threshold: float) -> None:
         """Replace the alarm's threshold."""
-        self.aodh.update(alarm, _definition(server, threshold))
+        shown = self.aodh.show(alarm)
+        shown[f"{RULE}_rule"]["threshold"] = threshold
+        self.aodh.update(shown)
 
     def wait_for_state(self, alarm: str, state: str) -> None:
         """Wait until the alarm has this state."""
@@ -72,24 +87,6 @@ class WatchedServerTest(manager.ScenarioTest):
 
         if not _becomes_true(reached, CONF.memballoon.alarm_timeout):
             self.fail(f"the alarm is {shown['state']}, not {state}: {shown['state_reason']}")
-
-
-def _definition(server: str, threshold: float) -> dict[str, Any]:
-    """Return the alarm as Aodh's API takes it."""
-    return {
-        "name": data_utils.rand_name("memory"),
-        "type": "gnocchi_resources_threshold",
-        "gnocchi_resources_threshold_rule": {
-            "metric": CONF.memballoon.meter,
-            "resource_type": "instance",
-            "resource_id": server,
-            "aggregation_method": "mean",
-            "granularity": CONF.memballoon.granularity,
-            "evaluation_periods": 1,
-            "comparison_operator": "gt",
-            "threshold": threshold,
-        },
-    }
 
 
 def _becomes_true(condition: Callable[[], bool], seconds: int) -> bool:

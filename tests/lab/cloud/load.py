@@ -13,18 +13,11 @@ from tests.lab.cloud.server import send
 
 
 def main() -> None:
-    """Send the command. Raises LookupError if no libvirtd has the server."""
+    """Send the command. Raises StopIteration if no libvirtd has the server."""
     *uris, command, argument = sys.argv[1:]
-    for uri in uris:
-        try:
-            domain = libvirt.open(uri).lookupByUUIDString(os.environ["SERVER_ID"])
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                raise
-        else:
-            send(domain, command, argument)
-            return
-    raise LookupError(f"no libvirtd has the server {os.environ['SERVER_ID']}")
+    domains = (domain for uri in uris for domain in libvirt.open(uri).listAllDomains())
+    server = os.environ["SERVER_ID"]
+    send(next(domain for domain in domains if domain.UUIDString() == server), command, argument)
 
 
 if __name__ == "__main__":
