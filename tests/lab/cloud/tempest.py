@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import yaml
+
 from tests.lab.chain.service import folder_in
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.cloud.site import PASSWORD, REGION
@@ -21,8 +23,6 @@ TREE = pathlib.Path(__file__).parents[3]
 WORKSPACE = "cloud"
 #: Reads Tempest's stream of results with the environment's Python.
 RESULTS = pathlib.Path(__file__).with_name("tempest_results.py")
-#: How many tests run at the same time. Most of their time is waiting.
-WORKERS = 3
 INIT_SECONDS = 60
 RUN_SECONDS = 420
 KILL_SECONDS = 20
@@ -100,18 +100,21 @@ class Tempest:
                 )
             )
 
-    def run(self, tests: str, excluded: str) -> dict[str, Outcome]:
+    def run(self, workers: list[str], excluded: str) -> dict[str, Outcome]:
         """Run the tests whose names match. Return their outcomes by name.
 
-        excluded: a regular expression of the names that are left out.
+        workers: A regular expression of names for each worker. The workers run at the same time.
+        excluded: A regular expression of the names that are left out.
         Raises RuntimeError if no test ran.
         """
         # timeout also ends Tempest's workers. Tempest's status is 1 if a test failed.
         limit = ["timeout", "--kill-after", str(KILL_SECONDS), str(RUN_SECONDS)]
-        options = ["--exclude-regex", excluded, "--concurrency", str(WORKERS)]
+        groups = self.folder / "workers.yaml"
+        groups.write_text(yaml.safe_dump([{"worker": [tests]} for tests in workers]))
+        options = ["--exclude-regex", excluded, "--worker-file", groups]
         self.output = self._call(
-            [*limit, PROGRAMS / "tempest", "run", "--workspace", WORKSPACE, "--regex", tests,
-             *options],
+            [*limit, PROGRAMS / "tempest", "run", "--workspace", WORKSPACE, "--regex",
+             "|".join(workers), *options],
             RUN_SECONDS + 2 * KILL_SECONDS,
         )  # fmt: skip
         last = f"cd {WORKSPACE} && {PROGRAMS}/stestr last --subunit | {PROGRAMS}/python {RESULTS}"
