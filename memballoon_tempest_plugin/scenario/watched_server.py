@@ -65,7 +65,7 @@ class WatchedServerTest(manager.ScenarioTest):
             "comparison_operator": "gt",
             "threshold": threshold,
         }
-        alarm = self.aodh.create(
+        alarm: str = self.aodh.create(
             {"name": data_utils.rand_name("memory"), "type": RULE, f"{RULE}_rule": rule}
         )
         self.addCleanup(test_utils.call_and_ignore_notfound_exc, self.aodh.remove, alarm)
