@@ -11,6 +11,7 @@ from tests.cloud.alarm_sequence import AlarmSequence
 from tests.cloud.autoscaling import TEMPLATES, Autoscaling
 from tests.cloud.exported import wait_for_usage
 from tests.cloud.logs import errors_in, keep
+from tests.cloud.tempest_run import TempestRun
 from tests.cloud.tool import Tool
 from tests.conftest import skip_or_fail
 from tests.lab.chain.service import run
@@ -18,14 +19,14 @@ from tests.lab.cloud.cloud import Cloud
 from tests.lab.cloud.requirements import missing
 from tests.lab.waiting import wait_long_for
 
-#: The order of the tests. Until the stacks and alarms have ended, which run beside the first ones,
-#: no agent is restarted and no server loses its balloon.
+#: The order of the tests. Until the stacks, alarms and Tempest have ended, which run beside the
+#: first ones, no agent is restarted and no server loses its balloon.
 ORDER = (
-    "test_life", "test_gnocchi", "test_heat", "test_seed", "test_aodh", "test_nova_conf",
-    "test_rights", "test_discovery", "test_busy_day", "test_tool",
+    "test_life", "test_gnocchi", "test_heat", "test_tempest", "test_seed", "test_aodh",
+    "test_nova_conf", "test_rights", "test_discovery", "test_busy_day", "test_tool",
 )  # fmt: skip
 #: Fixtures that start something long, which runs beside the tests.
-FROM_THE_START = ("alarm_sequence", "autoscaling")
+FROM_THE_START = ("alarm_sequence", "autoscaling", "tempest_run")
 #: Seconds between two polls, because most tests wait for the next one.
 INTERVAL = 5
 BUSY_SECONDS = 15
@@ -79,6 +80,12 @@ def alarm_sequence(cloud):
 def autoscaling(cloud):
     """The lives of the autoscaling stacks by template. They have started."""
     return {template: Autoscaling(cloud, template) for template in TEMPLATES}
+
+
+@pytest.fixture(scope="session")
+def tempest_run(cloud):
+    """The run of Tempest. It has started."""
+    return TempestRun(cloud)
 
 
 @pytest.fixture(scope="session")
