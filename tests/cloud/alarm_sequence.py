@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that takes memory, frees it and stops reporting, under every shipped alarm.
+"""A server that takes memory, frees it and stops reporting, under every shipped alarm."""
 
-This takes minutes, and most of them are waiting. So it runs in a thread beside other tests.
-"""
-
-import threading
-
+from tests.cloud.background import Background
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.waiting import wait_long_for
 
 SECONDS = 240
-JOIN_SECONDS = 1200
 GROUP = "alarmed"
 THRESHOLD = "60"
 SETTINGS = {"THRESHOLD": THRESHOLD, "GRANULARITY": str(INTERVAL), "WINDOW": f"{2 * INTERVAL}s"}
@@ -35,23 +30,13 @@ class AlarmSequence:
         self.cloud = cloud
         self.alarms = {}
         self.webhook_states = {}
-        self._error = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._steps = Background(
+            "the sequence of alarm states", self._run_steps, lambda: str(self.webhook_states)
+        )
 
     def wait(self):
         """Wait until the sequence is over. Raises the error that ended it."""
-        self._thread.join(timeout=JOIN_SECONDS)
-        if self._thread.is_alive():
-            raise TimeoutError(f"the sequence of alarm states does not end: {self.webhook_states}")
-        if self._error is not None:
-            raise self._error
-
-    def _run(self):
-        try:
-            self._run_steps()
-        except Exception as error:  # wait() raises it
-            self._error = error
+        self._steps.wait()
 
     def _run_steps(self):
         group = {"metering.server_group": GROUP}

@@ -3,7 +3,6 @@
 
 import time
 
-from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.waiting import wait_long_for
 
 #: Seconds in which a cycle ends, even on a busy machine.
@@ -24,7 +23,7 @@ def meters_of_a_cycle(server, host):
     all.
     """
     found = set()
-    end = time.monotonic() + 1.5 * INTERVAL
+    end = time.monotonic() + 1.5 * host.agent.interval
     while time.monotonic() < end:
         found |= set(meters(server, host))
         time.sleep(CHECK_SECONDS)

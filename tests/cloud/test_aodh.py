@@ -3,7 +3,8 @@
 
 import pytest
 
-from tests.cloud.alarm_sequence import JOIN_SECONDS, SCRIPTS, STATES, THRESHOLD
+from tests.cloud.alarm_sequence import SCRIPTS, STATES, THRESHOLD
+from tests.cloud.background import JOIN_SECONDS
 
 pytestmark = [pytest.mark.short, pytest.mark.timeout(JOIN_SECONDS + 60)]
 

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers are created and deleted on both hosts while one service after another fails."""
+"""The agents on both hosts during a busy day."""
 
 import contextlib
 import dataclasses
-import os
-import random
 import re
-import signal
 import time
 
 import pytest
 
 from ceilometer_memballoon.meters import METERS
+from tests.cloud.busy_day import (
+    MOST_SERVERS,
+    SECONDS,
+    Lifetime,
+    delete_all,
+    most_at_a_time,
+    run_day,
+)
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.cloud.recorder import Recorder
-from tests.lab.cloud.server import Server
 
-SECONDS = float(os.environ.get("CLOUD_BUSY_SECONDS", "600"))
-MOST_SERVERS = 12
-#: The seed of the sequence. It repeats as far as the cloud is equally fast.
-SEED = 1
-HANG_SECONDS = 60
 #: Seconds around a restart of libvirtd in which the cycles of its host can be incomplete.
 RESTART_SECONDS = 3 * INTERVAL
 STOCK = (
@@ -36,33 +35,28 @@ WARM_UP_CYCLES = 6
 
 
 @dataclasses.dataclass
-class Lifetime:
-    """A server, the times from which it was ACTIVE, and when its deletion was requested."""
-
-    server: Server
-    host: str
-    active: float = float("inf")
-    end: float = float("inf")
-    hung: tuple[float, float] = (float("inf"), float("inf"))
-
-
-@dataclasses.dataclass
 class Day:
-    """All that happened: lifetimes of servers, records by host, and restarts of libvirtd."""
+    """All that happened.
+
+    lifetimes: All servers. records, logs: By host; a log is that of the agent until the evening,
+        when all servers are deleted. restarted: Host and time of the restart of libvirtd.
+    """
 
     lifetimes: list[Lifetime]
     records: dict[str, Recorder]
+    logs: dict[str, str]
     restarted: tuple[str, float]
 
 
 @pytest.fixture(scope="module")
-def day(cloud):
+def day(cloud, tool_beside):
     with contextlib.ExitStack() as running:
         records = {}
         for name, host in cloud.hosts.items():
             # As in etc/ceilometer/polling.yaml for stock pollsters. If one server disappears
             # meanwhile, Ceilometer's own discovery fails as a whole.
             host.start_agent(
+                interval=INTERVAL,
                 meters=(*METERS, *STOCK),
                 discoveries=("memballoon_instances",),
                 settings="[memballoon]\nserve_stock_meters = true\n",
@@ -72,77 +66,12 @@ def day(cloud):
         lifetimes = []
         try:
             restarted = run_day(cloud, lifetimes)
+            logs = {name: host.agent.log_text() for name, host in cloud.hosts.items()}
         finally:
             for lifetime in lifetimes:
                 lifetime.end = min(lifetime.end, time.monotonic())
-            for lifetime in lifetimes:
-                lifetime.server.delete()
-        yield Day(lifetimes, records, restarted)
-
-
-def run_day(cloud, lifetimes):
-    """Create and delete servers, with faults in between. Return host and time of libvirtd's
-    restart."""
-    chance = random.Random(SEED)
-    begin = time.monotonic()
-    faults = [(0.3, hang), (0.5, restart_broker), (0.7, restart_libvirtd)]
-    restarted = ("", float("inf"))
-    hung = None
-    while (now := time.monotonic()) < begin + SECONDS:
-        note_active(cloud, lifetimes)
-        if hung is not None and now > hung.hung[0] + HANG_SECONDS:
-            hung.server.signal(signal.SIGCONT)
-            hung.hung = (hung.hung[0], time.monotonic())
-            hung = None
-        if faults and now > begin + faults[0][0] * SECONDS:
-            result = faults.pop(0)[1](cloud, lifetimes)
-            hung = result if isinstance(result, Lifetime) else hung
-            restarted = result if isinstance(result, tuple) else restarted
-        create_or_delete(cloud, lifetimes, chance, hung)
-        time.sleep(chance.uniform(1, 4))
-    if hung is not None:
-        hung.server.signal(signal.SIGCONT)
-    return restarted
-
-
-def create_or_delete(cloud, lifetimes, chance, hung):
-    there = [lifetime for lifetime in lifetimes if lifetime.end == float("inf")]
-    if len(there) < MOST_SERVERS and chance.random() < 0.6:
-        host = chance.choice(sorted(cloud.hosts))
-        lifetimes.append(Lifetime(cloud.server(f"busy-{len(lifetimes)}", host=host), host))
-    elif settled := [one for one in there if one.active < float("inf") and one is not hung]:
-        lifetime = chance.choice(settled)
-        lifetime.end = time.monotonic()
-        cloud.admin.compute.delete_server(lifetime.server.id)
-
-
-def note_active(cloud, lifetimes):
-    for lifetime in lifetimes:
-        if lifetime.active == lifetime.end == float("inf"):
-            status = lifetime.server.show().status
-            if status == "ACTIVE":
-                lifetime.active = time.monotonic()
-            elif status == "ERROR":
-                # Nova has no host or gives no answer while the broker or libvirtd restarts.
-                lifetime.end = time.monotonic()
-                cloud.admin.compute.delete_server(lifetime.server.id)
-
-
-def hang(cloud, lifetimes):
-    lifetime = next(one for one in lifetimes if one.active < one.end == float("inf"))
-    lifetime.server.signal(signal.SIGSTOP)
-    lifetime.hung = (time.monotonic(), float("inf"))
-    return lifetime
-
-
-def restart_broker(cloud, lifetimes):
-    cloud.rabbitmq.restart()
-
-
-def restart_libvirtd(cloud, lifetimes):
-    host = cloud.hosts["compute-2"]
-    host.hypervisor.restart_daemon()
-    return host.name, time.monotonic()
+            delete_all(cloud, lifetimes)
+        yield Day(lifetimes, records, logs, restarted)
 
 
 @pytest.mark.timeout(SECONDS + 900)
@@ -181,9 +110,15 @@ def is_near_restart(day, host, cycle):
     return host == restarted and abs(cycle.end - when) < RESTART_SECONDS
 
 
+def test_twelve_servers_are_active_at_a_time(day, measured):
+    most = most_at_a_time(day.lifetimes)
+    measured("busy day", f"up to {most} servers ACTIVE at a time")
+    assert most == MOST_SERVERS
+
+
 @pytest.mark.parametrize("host", ["compute-1", "compute-2"])
-def test_agent_logs_only_broker_errors(cloud, day, host):
-    errors = [line for line in cloud.hosts[host].agent.log_text().splitlines() if " ERROR " in line]
+def test_agent_logs_only_broker_errors(day, host):
+    errors = [line for line in day.logs[host].splitlines() if " ERROR " in line]
     others = [line for line in errors if not BROKER.search(line) and CACHE not in line]
     assert "\n".join(others) == ""
 

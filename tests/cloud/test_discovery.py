@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every discovery method gives the same samples of the same servers."""
 
+import datetime
+import time
+
 import pytest
 
 from tests.cloud.exported import SECONDS, meters_of_a_cycle, wait_for_usage
@@ -34,12 +37,10 @@ def found(cloud, server):
     try:
         for way, options in WAYS.items():
             host.start_agent(**options)
+            begin = time.time()
             wait_for_usage(server)
             host.agent.wait_for_cycles(1)
-            wait_long_for(
-                lambda: cloud.get("gnocchi", f"/v1/resource/instance/{server.id}"),
-                SECONDS, "the resource",
-            )  # fmt: skip
+            wait_for_measure(cloud, server, begin)
             resource = cloud.get("gnocchi", f"/v1/resource/instance/{server.id}")
             seen[way] = (
                 {name: resource[name] for name in ATTRIBUTES},
@@ -49,6 +50,16 @@ def found(cloud, server):
     finally:
         host.start_agent()
     return seen
+
+
+def wait_for_measure(cloud, server, begin):
+    """Wait until Gnocchi has a sample that was taken after this time."""
+
+    def stored():
+        found = cloud.measures(server.id, "memory.usage", granularity=1)
+        return found and datetime.datetime.fromisoformat(found[-1][0]).timestamp() > begin
+
+    wait_long_for(stored, SECONDS, "a new measure")
 
 
 @pytest.mark.parametrize("way", OTHERS)

@@ -9,7 +9,6 @@ import pytest
 
 from ceilometer_memballoon.meters import METERS
 from tests.cloud.exported import SECONDS, meters
-from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.waiting import wait_long_for
 
 pytestmark = pytest.mark.short
@@ -29,7 +28,7 @@ def resource(cloud, server):
 
 def test_gnocchi_measures_equal_the_exported_values(cloud, server):
     begin, read = math.ceil(time.time()), exported_meanwhile(server)
-    end = time.time() - INTERVAL
+    end = time.time() - server.host.interval
     # Some meters need a newer QEMU than this machine may have.
     named = {name: values for name, values in read.items() if values != {None}}
     assert {"memory.usage", "memory.resident", "memory.stats.state"} <= set(named)
@@ -43,7 +42,7 @@ def test_gnocchi_measures_equal_the_exported_values(cloud, server):
 def exported_meanwhile(server):
     """Return all values that the agent exported during some cycles, by meter name."""
     read = {meter.name: set() for meter in METERS.values()}
-    end = time.monotonic() + CYCLES * INTERVAL
+    end = time.monotonic() + CYCLES * server.host.interval
     server.take(8)
     while time.monotonic() < end:
         found = meters(server)

@@ -19,8 +19,8 @@ TREE = pathlib.Path(__file__).parents[2]
 ENVIRONMENT = pathlib.Path(sys.prefix)
 #: The files that a wheel is built from.
 SOURCES = (
-    "LICENSE", "README.rst", "ceilometer_memballoon", "etc", "pyproject.toml",
-    "requirements.txt", "setup.cfg",
+    "LICENSE", "README.rst", "ceilometer_memballoon", "etc", "memballoon_tempest_plugin",
+    "pyproject.toml", "requirements.txt", "setup.cfg",
 )  # fmt: skip
 SECONDS = 120
 PIP = (sys.executable, "-m", "pip", "--quiet", "--no-input")

@@ -84,6 +84,11 @@ class PrivilegedHypervisor(Hypervisor):
         return self._as(USER_ID, "--clear-groups")
 
     @property
+    def as_writer(self) -> tuple[str, ...]:
+        """The words before a command that run it as the agent's user in the group of writers."""
+        return self._as(USER_ID, f"--groups={WRITERS_ID}")
+
+    @property
     def as_keeper(self) -> tuple[str, ...]:
         """The words before a command that run it as the user that sets periods."""
         return self._as(KEEPER_ID, f"--groups={WRITERS_ID}")

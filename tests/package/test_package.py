@@ -15,13 +15,15 @@ TREE = pathlib.Path(__file__).parents[2]
 SECONDS = 300
 #: Folders of the tree that an sdist contains completely.
 FOLDERS = (
-    "bench", "ceilometer_memballoon", "devstack", "doc", "etc", "releasenotes", "tests", "tools",
+    "bench", "ceilometer_memballoon", "devstack", "doc", "etc", "memballoon_tempest_plugin",
+    "releasenotes", "tests", "tools",
 )  # fmt: skip
 FILES = (
     ".pre-commit-config.yaml", "CONTRIBUTING.rst", "LICENSE", "MANIFEST.in", "README.rst",
     "bindep.txt", "pyproject.toml", "requirements.txt", "setup.cfg", "test-requirements.txt",
     "tox.ini",
 )  # fmt: skip
+PACKAGES = ("ceilometer_memballoon", "memballoon_tempest_plugin")
 #: Files that setuptools adds.
 MADE = ("PKG-INFO", "ceilometer_memballoon.egg-info")
 
@@ -86,12 +88,12 @@ def test_sdist_has_the_whole_tree_and_nothing_else(sdist, tracked):
     assert {n for n in sdist if n.split("/")[0] not in MADE} == wanted
 
 
-def test_wheel_has_the_package_and_etc_and_nothing_else(wheel, tracked):
-    package = {n for n in tracked if n.startswith("ceilometer_memballoon/")}
+def test_wheel_has_both_packages_and_etc_and_nothing_else(wheel, tracked):
+    packages = {n for n in tracked if n.split("/")[0] in PACKAGES}
     etc = {n.removeprefix("etc/") for n in tracked if n.startswith("etc/")}
     data = "ceilometer_memballoon-0.1.0.data/data/etc/ceilometer-memballoon/"
     found = {n for n in wheel if ".dist-info/" not in n}
-    assert found == package | {data + n for n in etc}
+    assert found == packages | {data + n for n in etc}
 
 
 def test_wheel_has_the_licence(wheel):

@@ -14,8 +14,9 @@ from ceilometer_memballoon.reasons import STATES
 TREE = pathlib.Path(__file__).parents[2]
 PAGES = [TREE / "README.rst", TREE / "CONTRIBUTING.rst", *sorted(TREE.glob("doc/**/*.rst"))]
 PROGRAMS = (
-    r"(?:\./tools/|\.tox/|pip3? |python |tox |sh |cp |cat |promtool |ceilometer-[a-z]+ |reno |"
-    r"oslo-config-generator |virsh |twine |openstack |node |npm |apt-get |git |INSTANCE=)"
+    r"(?:\./tools/|\.tox/|pip3? |python |tox |tempest |sh |cp |cat |promtool |reno |"
+    r"ceilometer-[a-z]+ |oslo-config-generator |virsh |twine |openstack |node |npm |apt-get |"
+    r"git |INSTANCE=)"
 )
 #: Matches a line of a literal block, or an inline literal of more than one word.
 COMMAND = re.compile(rf"^ +(?:\$ )?({PROGRAMS}.*)$|``({PROGRAMS}[^`]+)``", re.MULTILINE)
@@ -26,12 +27,20 @@ NEEDS = re.compile(r"\*needs (?:a real cloud|an account|a key|root on Debian)\*"
 RUN_BY = {
     r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
     r"\./tools/fetch": ("tools/test", "tools.testrun"),
-    r"\./tools/cloud": ("tests/cloud/test_tool.py", "tests.lab.cloud"),
+    r"\./tools/cloud": ("tests/cloud/tool.py", "tests.lab.cloud"),
     r"openstack metric measures show": ("tests/cloud/test_tool.py", '"metric", "measures", "show"'),
     r"openstack server list": ("tests/cloud/test_tool.py", '"server", "list"'),
     r"openstack alarm list": ("tests/cloud/test_tool.py", '"alarm", "list"'),
     r"openstack --os-compute-api-version 2.37 server create": (
         "tests/cloud/test_tool.py", '"server", "create"',
+    ),
+    r"tox run --notest -e tempest": ("tools/testrun/fetch.py", '"--notest"'),
+    r"tempest init\b": ("tests/lab/cloud/tempest.py", '"init", WORKSPACE'),
+    r"tempest run --workspace my-cloud --regex memballoon_tempest_plugin": (
+        "tests/lab/cloud/tempest.py", '"--workspace", WORKSPACE, "--regex"',
+    ),
+    r"pip install --no-deps ceilometer-memballoon": (
+        "tests/install/test_install.py", '"install", "--no-index", "--no-deps"',
     ),
     r"\./tools/test": (".ci/run", "./tools/test"),
     r"\.tox/qemu/bin/pytest tests/qemu/test_faults.py -k (?:continuously|hangs)": (

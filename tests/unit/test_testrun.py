@@ -207,6 +207,10 @@ def test_every_unpacked_package_is_fetched_before_the_tests():
     assert found <= set(needs.UNPACKED | needs.SERVICES | needs.CLOUD)
 
 
+def test_environment_with_tempest_is_fetched_for_the_tests_of_the_cloud():
+    assert needs.environments_for(["unit", "cloud"]) == ["unit", "cloud", "tempest"]
+
+
 def test_every_system_package_has_its_purpose():
     assert packages.purposes()["postgresql"].startswith("Services behind the agent")
     assert all(packages.purposes().values())

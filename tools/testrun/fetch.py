@@ -13,7 +13,7 @@ import time
 
 from tests.lab import download
 from tools.testrun import tox
-from tools.testrun.needs import Need, needs_of
+from tools.testrun.needs import Need, environments_for, needs_of
 
 #: Seconds to make one environment. Building libvirt-python takes longest.
 ENVIRONMENT_SECONDS = 180
@@ -44,6 +44,7 @@ def fetch(names: list[str]) -> list[Failure]:
     """Fetch all that these environments need. Return what is not available."""
     # The defaults of pip and uv are up to three minutes for one answer.
     os.environ["UV_HTTP_TIMEOUT"] = os.environ["PIP_DEFAULT_TIMEOUT"] = "15"
+    names = environments_for(names)
     at_once = Need("tox environments", ", ".join(names), functools.partial(_make, names, tries=1))
     needs = list(needs_of(names))
     # The environments are made in parallel. If that fails, each is made alone to find the failing

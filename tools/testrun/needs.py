@@ -15,8 +15,10 @@ from tools.testrun import tox
 #: Environments that boot no guest on this machine.
 NO_LAB = (
     "unit", "libvirt", "coverage", "docs", "package", "lint", "types", "mutation",
-    "debian13", "debian13-short", "debian-sid",
+    "debian13", "debian13-short", "debian-sid", "tempest",
 )  # fmt: skip
+#: Environments whose programs are run by the tests of another one.
+RUN_BY = {"cloud": ("tempest",)}
 #: Programs that are unpacked instead of installed, by Debian package.
 UNPACKED = {
     "libvirt-daemon-system": "libvirt's rights as polkit names them, for tests of least privilege",
@@ -39,6 +41,12 @@ class Need:
     name: str
     purpose: str
     get: Callable[[], object]
+
+
+def environments_for(names: list[str]) -> list[str]:
+    """Return these environments and those whose programs their tests run."""
+    further = [one for name in names for one in RUN_BY.get(name, ()) if one not in names]
+    return [*names, *further]
 
 
 def needs_of(names: list[str]) -> Iterator[Need]:

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Directives that show what is in the code: ``meters``, ``reasons``, ``sample-config``."""
+"""Directives that show what is in the code.
+
+These are ``meters``, ``reasons``, ``sample-config``, ``tempest-options`` and
+``tempest-exceptions``.
+"""
 
 import io
+import pathlib
 
+import yaml
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
@@ -11,6 +17,10 @@ from sphinx.application import Sphinx
 
 from ceilometer_memballoon.meters import METERS
 from ceilometer_memballoon.reasons import REMEDIES, STATES
+from memballoon_tempest_plugin.options import MEMBALLOON
+
+#: The list that the cloud's tests of Tempest compare with.
+EXCEPTIONS = pathlib.Path(__file__).parents[3] / "tests/cloud/tempest_exceptions.yaml"
 
 
 class Table(Directive):
@@ -53,6 +63,30 @@ class Reasons(Table):
         ]
 
 
+class TempestOptions(Table):
+    """The options of the tests for Tempest."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return one row for each option."""
+        return [("option", "default", "meaning")] + [
+            (f"``{opt.name}``", "" if opt.default == "" else f"``{opt.default}``", opt.help)
+            for opt in MEMBALLOON
+        ]
+
+
+class TempestExceptions(Table):
+    """The tests of telemetry-tempest-plugin that do not pass in the cloud of tests/cloud."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return one row for each test or class of tests."""
+        parts = yaml.safe_load(EXCEPTIONS.read_text())
+        return [("test", "result", "cause")] + [
+            (f"``{name}``", part, one["cause"])
+            for part, found in parts.items()
+            for name, one in found.items()
+        ]
+
+
 class SampleConfig(Directive):
     """A configuration file with all options and their defaults."""
 
@@ -71,4 +105,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("meters", Meters)
     app.add_directive("reasons", Reasons)
     app.add_directive("sample-config", SampleConfig)
+    app.add_directive("tempest-exceptions", TempestExceptions)
+    app.add_directive("tempest-options", TempestOptions)
     return {"parallel_read_safe": True}

@@ -136,6 +136,7 @@ class PollingAgent(Agent):
     ) -> None:
         self._tls = ssl.create_default_context(cafile=site.certificates.authority)
         self.port = port or free_port()
+        self.interval = interval
         place = folder_in(folder, "polling")
         place.chmod(0o755)
         polling = place / "polling.yaml"

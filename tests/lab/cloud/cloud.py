@@ -4,6 +4,7 @@
 import concurrent.futures
 import contextlib
 import pathlib
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from tests.lab.chain.prometheus import Prometheus
 from tests.lab.chain.rabbitmq import RabbitMQ
 from tests.lab.chain.webhook import Webhook
 from tests.lab.cloud.aodh import Aodh
-from tests.lab.cloud.ceilometer import NotificationAgent
+from tests.lab.cloud.ceilometer import INTERVAL, NotificationAgent
 from tests.lab.cloud.content import fill
 from tests.lab.cloud.glance import Glance
 from tests.lab.cloud.gnocchi import Gnocchi
@@ -39,6 +40,8 @@ TIMES = 6
 QUERY_SECONDS = 30
 NOT_FOUND = 404
 SCRIPTS = pathlib.Path(__file__).parents[3] / "etc/aodh"
+#: The id in the table that ``openstack alarm create`` prints.
+ALARM_ID = re.compile(r"\| alarm_id +\| (\S+)")
 
 Report = Callable[[str], None]
 
@@ -47,14 +50,16 @@ class Cloud:
     """The running cloud; a context manager that ends it.
 
     report: Called with the name of what is being started.
+    interval: Seconds between two polls of the hosts' agents.
     hosts: Compute hosts by name.
     admin, member: Connections of openstacksdk.
     content: The image and the flavors.
     """
 
-    def __init__(self, report: Report = lambda text: None) -> None:
+    def __init__(self, report: Report = lambda text: None, *, interval: int = INTERVAL) -> None:
         self._begin = time.monotonic()
         self._print_line = report
+        self._interval = interval
         self._services: list[service.Services] = []
         with contextlib.ExitStack() as starting:
             self._start(starting)
@@ -110,11 +115,10 @@ class Cloud:
 
     def create_alarm(self, script: str, **settings: str) -> str:
         """Run a script of etc/aodh/ as the member. Return the alarm's id."""
-        before = self._alarms()
         environment = {**self.site.environment(), **settings}
-        service.run(self.folder, "sh", SCRIPTS / script, environment=environment)
-        (made,) = self._alarms() - before
-        return made
+        printed = service.run(self.folder, "sh", SCRIPTS / script, environment=environment)
+        (made,) = ALARM_ID.findall(printed)
+        return str(made)
 
     def close(self) -> None:
         """End all processes."""
@@ -128,9 +132,9 @@ class Cloud:
 
     def _start(self, running: contextlib.ExitStack) -> None:
         self._report("two libvirtds, PostgreSQL and RabbitMQ")
-        first = running.enter_context(Host(1))
+        first = running.enter_context(Host(1, interval=self._interval))
         self.folder = first.cloud
-        second = running.enter_context(Host(2, self.folder))
+        second = running.enter_context(Host(2, self.folder, interval=self._interval))
         self.hosts = {host.name: host for host in (first, second)}
         self.postgresql = PostgreSQL(self.folder, connections=CONNECTIONS)
         # All other processes are killed with the folder. A killed PostgreSQL leaves shared memory
@@ -169,9 +173,6 @@ class Cloud:
             host.start_agent()
         self._report("servers, as soon as the hosts are known")
         wait_for(self._hosts_are_known, HOSTS_SECONDS, "hosts are known", every=1.0)
-
-    def _alarms(self) -> set[str]:
-        return {alarm["alarm_id"] for alarm in self.get("aodh", "/v2/alarms")}
 
     def _start_together(self, *makers: Callable[[], Any]) -> None:
         """Start services at the same time."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One compute host: a libvirtd that runs as root, nova-compute and the polling agent."""
 
+import os
 import pathlib
 import signal
 from typing import Any, Self
@@ -9,7 +10,7 @@ from tests.lab import image
 from tests.lab.agent import free_port
 from tests.lab.chain.service import Service, program
 from tests.lab.cloud import nova
-from tests.lab.cloud.ceilometer import PollingAgent
+from tests.lab.cloud.ceilometer import INTERVAL, PollingAgent
 from tests.lab.cloud.libvirtd import HostHypervisor
 from tests.lab.cloud.site import Site
 
@@ -62,17 +63,30 @@ PRIVSEP = (
 )  # fmt: skip
 
 
+def _network() -> str:
+    """Return two parts of a loopback address that no other process's cloud uses.
+
+    Two clouds at one address would take the same port for two servers.
+    """
+    first, second = divmod(os.getpid(), 250)
+    return f"{first % 250 + 1}.{second}"
+
+
 class Host:
     """A running compute host; a context manager that ends it.
 
     number: Its number from 1, for its name and its address.
     cloud: The cloud's folder; this host's lab if None. All hosts share the servers' disks in it.
+    interval: Seconds between two polls of its agent.
     port: The port of its agent's exporter.
     """
 
-    def __init__(self, number: int, cloud: pathlib.Path | None = None) -> None:
+    def __init__(
+        self, number: int, cloud: pathlib.Path | None = None, *, interval: int = INTERVAL
+    ) -> None:
         self.name = f"compute-{number}"
-        self.address = f"127.0.0.{number + 1}"
+        self.address = f"127.{_network()}.{number}"
+        self.interval = interval
         self.port = free_port()
         self.agent: PollingAgent | None = None
         self.hypervisor = HostHypervisor(self.name, self.address, cloud)
@@ -105,12 +119,15 @@ class Host:
         self._write_nova_conf(period)
         self.compute.start()
 
-    def start_agent(self, **options: Any) -> PollingAgent:
-        """Start the polling agent in place of the running one. options: as PollingAgent."""
+    def start_agent(self, uri: str = "", **options: Any) -> PollingAgent:
+        """Start the polling agent in place of the running one.
+
+        uri: Another address of libvirt than the read-write socket's. options: As PollingAgent.
+        """
         self.stop_agent()
-        self.agent = PollingAgent(
-            self._site, self.cloud, self.name, self.hypervisor.uri, port=self.port, **options
-        )
+        uri = uri or self.hypervisor.uri
+        options = {"interval": self.interval, **options}
+        self.agent = PollingAgent(self._site, self.cloud, self.name, uri, port=self.port, **options)
         return self.agent
 
     def stop_agent(self) -> None:

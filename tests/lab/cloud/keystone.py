@@ -22,7 +22,10 @@ key_repository = {folder}/credential
 # The fewest: a lab's password needs no protection from guessing.
 password_hash_rounds = 4
 [cache]
-enabled = false
+# The API is one process, so its own memory is enough. Without a cache each check of a token takes
+# many queries.
+enabled = true
+backend = dogpile.cache.memory
 """
 
 

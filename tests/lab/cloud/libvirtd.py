@@ -5,12 +5,12 @@ import pathlib
 import subprocess
 import uuid
 
-from tests.lab.privileged import USER, PrivilegedHypervisor
+from tests.lab.privileged import WRITERS, PrivilegedHypervisor
 
 SHARED = pathlib.Path(__file__).with_name("shared.c")
 BUILD_SECONDS = 60
 
-#: The agent's user may read and write. On Debian 13 it is a member of libvirt's group.
+#: Everyone may read, and a group may write, as on Debian 13.
 SETTINGS = """
 host_uuid = "{uuid}"
 unix_sock_group = "{group}"
@@ -32,7 +32,7 @@ class HostHypervisor(PrivilegedHypervisor):
         self._name = name
         self._address = address
         self._cloud = cloud
-        super().__init__(SETTINGS.format(uuid=uuid.uuid4(), group=USER))
+        super().__init__(SETTINGS.format(uuid=uuid.uuid4(), group=WRITERS))
 
     def _command(self) -> list[str]:
         unshare, *rest = super()._command()

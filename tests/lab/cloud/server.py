@@ -92,13 +92,7 @@ class Server:
 
     def command(self, *words: str | int) -> None:
         """Send the guest one of init.sh's commands, and wait for its answer."""
-        ports = SERIAL_PORT.findall(self.domain.XMLDesc())
-        host, number = ports[COMMAND_PORT]
-        with socket.create_connection((host, int(number)), COMMAND_SECONDS) as port:
-            port.sendall(" ".join(map(str, words)).encode() + b"\n")
-            answer = port.makefile(errors="replace").readline().strip()
-        if answer != "done":
-            raise RuntimeError(f"{self.name}: {words}: {answer}")
+        send(self.domain, *words)
 
     def take(self, mebibytes: int) -> None:
         """Make the guest use this much more memory, in MiB."""
@@ -120,3 +114,13 @@ class Server:
     def signal(self, signum: signal.Signals) -> None:
         """Send the server's QEMU a signal: SIGSTOP (as hung storage does) or SIGCONT."""
         os.kill(self.pid, signum)
+
+
+def send(domain: libvirt.virDomain, *words: str | int) -> None:
+    """Send a server's guest one of init.sh's commands, and wait for its answer."""
+    host, number = SERIAL_PORT.findall(domain.XMLDesc())[COMMAND_PORT]
+    with socket.create_connection((host, int(number)), COMMAND_SECONDS) as port:
+        port.sendall(" ".join(map(str, words)).encode() + b"\n")
+        answer = port.makefile(errors="replace").readline().strip()
+    if answer != "done":
+        raise RuntimeError(f"{domain.name()}: {words}: {answer}")
