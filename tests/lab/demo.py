@@ -80,7 +80,11 @@ def _watch(agent: Agent, climbing: Guest) -> None:
                 climbing.take(STEP_MIB)
         finally:
             view.send_signal(signal.SIGINT)
-            view.wait(timeout=60)
+            try:
+                view.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                view.kill()
+                raise
 
 
 def _show(agent: Agent, guests: list[Guest]) -> None:
@@ -115,16 +119,22 @@ def _report(text: str) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C while the context is active."""
+    """Treat SIGTERM like Ctrl-C while the context is active.
+
+    SIGINT gets a handler as well. A script's background command starts with SIGINT ignored, and the
+    live view would inherit this and not end.
+    """
 
     def interrupt(signum: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":
