@@ -111,8 +111,10 @@ def _build_forge(work: pathlib.Path, apt: Apt, kernel: str) -> pathlib.Path:
     kbuild = apt.dependency(headers, r"linux-kbuild-\S+")
     files = apt.unpack(work, headers, common, kbuild)
     folder = files / "usr/src" / headers
-    # The package's own Makefile includes the other package's Makefile by an absolute path.
-    (folder / "Makefile").write_text(f"include {files}/usr/src/{common}/Makefile\n")
+    # The package's own Makefile has absolute paths of this folder and of the other package's.
+    # Kernels after 6.12 look for their configuration in KBUILD_OUTPUT.
+    lines = f"KBUILD_OUTPUT={folder}\ninclude {files}/usr/src/{common}/Makefile\n"
+    (folder / "Makefile").write_text(lines)
     shutil.copy(FORGE, work)
     (work / "Kbuild").write_text(f"obj-m := {FORGE.stem}.o\n")
     # Type information for a module needs pahole and the kernel's type information, which no package
