@@ -237,8 +237,10 @@ LOAD_ALL = """
 import importlib.metadata, sys
 sys.modules["libvirt"] = None
 for point in importlib.metadata.distribution("ceilometer-memballoon").entry_points:
-    point.load()
-    print(point.name)
+    # Tempest runs on other machines, and loads its own.
+    if point.group != "tempest.test_plugins":
+        point.load()
+        print(point.name)
 """
 
 
