@@ -26,6 +26,8 @@ RESULTS = pathlib.Path(__file__).with_name("tempest_results.py")
 INIT_SECONDS = 60
 RUN_SECONDS = 420
 KILL_SECONDS = 20
+#: The words before a command that end it with the thread that runs it, as after Ctrl-C.
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
 #: Memory that the scenario's server takes, in MiB. The flavor has 128 MiB.
 TAKEN = 40
 
@@ -108,7 +110,7 @@ class Tempest:
         Raises RuntimeError if no test ran.
         """
         # timeout also ends Tempest's workers. Tempest's status is 1 if a test failed.
-        limit = ["timeout", "--kill-after", str(KILL_SECONDS), str(RUN_SECONDS)]
+        limit = [*DIE_WITH_PARENT, "timeout", "--kill-after", str(KILL_SECONDS), str(RUN_SECONDS)]
         groups = self.folder / "workers.yaml"
         groups.write_text(yaml.safe_dump([{"worker": [tests]} for tests in workers]))
         options = ["--exclude-regex", excluded, "--worker-file", groups]
