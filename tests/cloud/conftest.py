@@ -28,7 +28,7 @@ ORDER = (
 #: Fixtures that start something long, which runs beside the tests.
 FROM_THE_START = ("alarm_sequence", "autoscaling", "tempest_run")
 #: Seconds between two polls, because most tests wait for the next one.
-INTERVAL = 5
+POLL_SECONDS = 5
 BUSY_SECONDS = 15
 
 
@@ -64,7 +64,7 @@ def cloud(request):
         with capture.global_and_fixture_disabled():
             print(f"\ncloud: {text}", end="", flush=True)
 
-    with Cloud(report, interval=INTERVAL) as running:
+    with Cloud(report, interval=POLL_SECONDS) as running:
         yield running
         if request.session.testsfailed:
             report(f"all logs are in {keep(running.folder)}\n")

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """./tools/cloud and the commands of its documentation page, from the start to Ctrl-C."""
 
+import json
+import pathlib
 import subprocess
+import urllib.request
+import xml.etree.ElementTree as ET
 
 import pytest
 
 from tests.cloud.tool import STOP_SECONDS
 from tests.lab.waiting import wait_long_for
 
+DASHBOARD = pathlib.Path(__file__).parents[2] / "etc/grafana/guest-memory.json"
 MEASURE_SECONDS = 120
 COMMAND_SECONDS = 60
 INTERRUPTED = 130
@@ -48,6 +53,24 @@ def measures(openstack, server):
     except subprocess.CalledProcessError:
         # Gnocchi does not have the metric yet.
         return ""
+
+
+def test_dashboards_picture_has_every_panel_and_the_servers(tool, openstack):
+    address = tool.printed(r"Dashboard +(\S+)")[1]
+    panels = {panel["title"] for panel in json.loads(DASHBOARD.read_text())["panels"]}
+
+    def texts():
+        with urllib.request.urlopen(address, timeout=COMMAND_SECONDS) as page:
+            return set(ET.fromstring(page.read()).itertext())
+
+    def servers():
+        # A curve is labelled NAME:LIBVIRT_NAME on HOST.
+        return {text.partition(":")[0] for text in texts()}
+
+    wait_long_for(
+        lambda: {"steady", "climber"} <= servers(), MEASURE_SECONDS, "both servers in the picture"
+    )
+    assert panels <= texts()
 
 
 def test_member_has_own_servers_and_alarms(openstack):

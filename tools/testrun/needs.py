@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator
 
 from tests.lab import download, image, kernels
-from tests.lab.chain import grafana
+from tests.lab.chain import grafana, picture
 from tests.lab.distro import parts as distro_parts
 from tests.lab.distro import root as distro_root
 from tests.lab.distro import run as distro_run
@@ -19,6 +19,8 @@ NO_LAB = (
 )  # fmt: skip
 #: Environments whose programs are run by the tests of another one.
 RUN_BY = {"cloud": ("tempest",)}
+#: Environments that draw the dashboard's picture.
+DRAWING = ("chain", "cloud")
 #: Programs that are unpacked instead of installed, by Debian package.
 UNPACKED = {
     "libvirt-daemon-system": "libvirt's rights as polkit names them, for tests of least privilege",
@@ -88,6 +90,10 @@ def _npm(names: list[str]) -> Iterator[Need]:
     if "services" in names:
         get = functools.partial(grafana.fetch, tox.programs_of("services"))
         yield Need("Grafana's schema from npm", "the dashboard's types", get)
+    for name in names:
+        if name in DRAWING:
+            get = functools.partial(picture.fetch, tox.programs_of(name))
+            yield Need("ECharts from npm", "the dashboard's picture", get)
 
 
 def _releases(names: list[str]) -> Iterator[Need]:

@@ -8,6 +8,7 @@ import time
 
 from tests.lab.chain import service
 from tests.lab.chain.chain import INTERVAL, Chain
+from tests.lab.chain.picture import Picture
 from tests.lab.demo import interruptible
 from tests.lab.guest import PROJECT, USER, Guest
 from tests.lab.hypervisor import Hypervisor, missing_packages
@@ -21,6 +22,7 @@ WHERE = """
 Everything is up. 'climber' takes {step} MiB every {interval} s, frees all of it and starts again.
 'steady' does nothing. All times are shorter than in the shipped files: a minute is {interval} s.
 
+Dashboard    {dashboard} (drawn from Prometheus)
 Prometheus   {prometheus}/graph?g0.expr=guest%3Amemory_usage%3Amib&g0.tab=0&g0.range_input=10m
   its alerts {prometheus}/alerts
 Exporter     {exporter}
@@ -59,7 +61,10 @@ def _run(seconds: float) -> None:
             Guest(hypervisor, f"instance-{number}", display_name=name, memory=MEMORY_MIB)
             for number, name in enumerate(("steady", "climber"))
         )
-        with Chain(hypervisor, _report) as chain:
+        with (
+            Chain(hypervisor, _report) as chain,
+            Picture(hypervisor.folder, chain.prometheus.url) as picture,
+        ):
             for guest in (steady, climber):
                 guest.wait_until_up()
             _report("an alarm of Aodh's on 'climber', once Gnocchi knows it")
@@ -67,7 +72,7 @@ def _run(seconds: float) -> None:
             alarm = chain.aodh.create(
                 "instance-memory.sh", INSTANCE=climber.uuid, WEBHOOK=chain.webhook.url, **ALARM
             )
-            print(_addresses(hypervisor, chain, climber), flush=True)
+            print(_addresses(hypervisor, chain, picture, climber), flush=True)
             _watch(chain, climber, alarm, time.monotonic() + seconds)
 
 
@@ -87,9 +92,9 @@ def _watch(chain: Chain, climber: Guest, alarm: str, end: float) -> None:
         pause.wait(min(INTERVAL, max(0.0, end - time.monotonic())))
 
 
-def _addresses(hypervisor: Hypervisor, chain: Chain, climber: Guest) -> str:
+def _addresses(hypervisor: Hypervisor, chain: Chain, picture: Picture, climber: Guest) -> str:
     return WHERE.format(
-        step=STEP_MIB, interval=INTERVAL, prometheus=chain.prometheus.url,
+        step=STEP_MIB, interval=INTERVAL, dashboard=picture.url, prometheus=chain.prometheus.url,
         exporter=chain.agent.url, gnocchi=chain.gnocchi.url, aodh=chain.aodh.url,
         climber=climber.uuid, user=USER, project=PROJECT, config=chain.agent.config,
         bin=sys.prefix + "/bin", lab=hypervisor.folder,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Draws the Grafana dashboard from its own JSON and a live Prometheus, as one SVG:
 //
-//     npm install echarts
+//     npm install echarts@6.1.0
 //     node picture.mjs etc/grafana/guest-memory.json http://127.0.0.1:PORT SECONDS >dashboard.svg
 //
 // Grid, titles, expressions, units, legends and thresholds are the dashboard's; fonts and
@@ -16,6 +16,8 @@ const start = end - Number(seconds);
 const step = Math.max(1, Math.round(seconds / 200));
 const COLUMN = 54, ROW = 32, GAP = 4, HEAD = 22, LEGEND = 400;
 const COLOURS = ["#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0"];
+// The places of a table's columns.
+const PLACES = [8, 70, 205, 395, 488, 550];
 const VARIABLES = { "${hostlabel}": "host", $host: ".*", $project: ".*", $instance: ".*", $top: "20", $__range: `${seconds}s` };
 
 const UNITS = {
@@ -63,6 +65,23 @@ function threshold(panel, value) {
   return steps.filter((one) => one.value === null || value >= one.value).at(-1)?.color ?? "#1f78c1";
 }
 
+// Returns what an override of the panel sets for a series or a column.
+function overridden(panel, name, property) {
+  const found = panel.fieldConfig.overrides.find(({ matcher }) => matcher.options === name);
+  return found?.properties.find(({ id }) => id === property)?.value;
+}
+
+// Ends a line where Prometheus has no values.
+function broken(points) {
+  return points.flatMap((point, place) =>
+    place && point[0] - points[place - 1][0] > 1500 * step ? [[point[0] - 1, null], point] : [point]);
+}
+
+function cell(panel, column, value) {
+  const words = overridden(panel, column, "mappings")?.[0].options[value];
+  return words?.text ?? UNITS[overridden(panel, column, "unit")]?.(value) ?? value;
+}
+
 const KINDS = {
   stat(panel, series, width, height) {
     const value = series[0]?.points.at(-1)[1];
@@ -88,14 +107,15 @@ const KINDS = {
     const table = panel.options.legend.placement === "right";
     const plot = width - (table ? LEGEND : 0);
     const last = (one) => one.points.at(-1)[1];
-    const sorted = [...series].sort((a, b) => last(b) - last(a));
+    const sorted = series.map((one) => ({ ...one, name: overridden(panel, one.name, "displayName") ?? one.name }))
+      .sort((a, b) => last(b) - last(a));
     const chart = drawn({
       grid: { left: 74, right: 12, top: 8, bottom: table ? 24 : 44 },
       legend: { show: !table, bottom: 0 },
-      xAxis: { type: "time", min: start * 1000, max: end * 1000, splitNumber: table ? 2 : 4 },
+      xAxis: { type: "time", min: start * 1000, max: end * 1000, splitNumber: 4, axisLabel: { hideOverlap: true } },
       yAxis: { type: "value", min: 0, axisLabel: { formatter: unit(panel) } },
       series: sorted.map((one) => ({
-        type: "line", name: one.name, data: one.points, showSymbol: false, lineStyle: { width: 1.2 },
+        type: "line", name: one.name, data: broken(one.points), showSymbol: false, lineStyle: { width: 1.2 },
         areaStyle: panel.fieldConfig.defaults.custom.fillOpacity ? { opacity: 0.15 } : undefined,
       })),
     }, 0, HEAD, plot, height - HEAD);
@@ -120,13 +140,11 @@ const KINDS = {
       merged.set(one.labels.resource, row);
     }
     const { indexByName, renameByName } = panel.transformations.find((t) => t.id === "organize").options;
-    const places = [0, 75, 255, 490, 562];
-    const cells = Object.keys(indexByName).map((name) => [
-      text(places[indexByName[name]] + 8, HEAD + 16, renameByName[name], 'font-weight="bold"'),
-      ...[...merged.values()].map((row, line) => {
-        const format = UNITS[{ "Value #A": "mbytes", "Value #B": "s" }[name]] ?? ((v) => v);
-        return row[name] === undefined ? "" : text(places[indexByName[name]] + 8, HEAD + 34 + 16 * line, format(row[name]));
-      }),
+    const small = 'font-size="9.5"';
+    const cells = Object.entries(indexByName).map(([name, place]) => [
+      text(PLACES[place], HEAD + 16, renameByName[name], `${small} font-weight="bold"`),
+      ...[...merged.values()].map((row, line) => row[name] === undefined ? ""
+        : text(PLACES[place], HEAD + 34 + 16 * line, cell(panel, renameByName[name], row[name]), small)),
     ].join(""));
     return cells.join("");
   },

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 
+from tests.lab.chain.picture import Picture
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.cloud.cloud import Cloud
 from tests.lab.cloud.requirements import missing
@@ -33,6 +34,7 @@ In another terminal:
     ceilometer-memballoon --config-file {config} guest list
 
 Gnocchi      {gnocchi}
+Dashboard    {dashboard} (drawn from Prometheus)
 Prometheus   {prometheus}/graph?g0.expr=ceilometer_memory_usage&g0.tab=0&g0.range_input=10m
 Exporters    {exporters}
 Logs         {folder}
@@ -60,11 +62,14 @@ def main() -> int:
 
 
 def _run(seconds: float) -> None:
-    with Cloud(lambda text: print(text, flush=True)) as cloud:
+    with (
+        Cloud(lambda text: print(text, flush=True)) as cloud,
+        Picture(cloud.folder, cloud.prometheus.url) as picture,
+    ):
         print("       booting two servers", flush=True)
         # The scheduler places the second server where there is more room, on the other host.
         steady, climber = (cloud.server(name).wait_until_up() for name in ("steady", "climber"))
-        print(_addresses(cloud, climber), flush=True)
+        print(_addresses(cloud, picture, climber), flush=True)
         _watch(cloud, (steady, climber), time.monotonic() + seconds)
 
 
@@ -87,7 +92,7 @@ def _watch(cloud: Cloud, servers: tuple[Server, Server], end: float) -> None:
         pause.wait(min(INTERVAL, max(0.0, end - time.monotonic())))
 
 
-def _addresses(cloud: Cloud, climber: Server) -> str:
+def _addresses(cloud: Cloud, picture: Picture, climber: Server) -> str:
     openrc = cloud.folder / OPENRC
     lines = [f"export {name}={value}" for name, value in cloud.site.environment().items()]
     openrc.write_text("\n".join([*lines, f"export PATH={sys.prefix}/bin:$PATH", ""]))
@@ -95,7 +100,8 @@ def _addresses(cloud: Cloud, climber: Server) -> str:
     assert agent is not None
     return WHERE.format(
         step=STEP_MIB, interval=INTERVAL, openrc=openrc, climber=climber.id,
-        config=agent.config, gnocchi=cloud.site.url("gnocchi"), prometheus=cloud.prometheus.url,
+        config=agent.config, gnocchi=cloud.site.url("gnocchi"), dashboard=picture.url,
+        prometheus=cloud.prometheus.url,
         exporters=" ".join(f"https://127.0.0.1:{host.port}/" for host in cloud.hosts.values()),
         folder=cloud.folder,
     )  # fmt: skip
