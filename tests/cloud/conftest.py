@@ -33,8 +33,10 @@ BUSY_SECONDS = 15
 
 
 def pytest_configure(config):
-    """Register the marker for ``tox -e cloud -- -m short``."""
+    """Register the marker for ``tox -e cloud -- -m short``. Silence openstacksdk's warnings."""
     config.addinivalue_line("markers", "short: runs in the short form, ten minutes at most")
+    # openstacksdk warns of its own calls, thousands of times.
+    config.addinivalue_line("filterwarnings", "ignore::Warning:openstack")
 
 
 def pytest_collection_modifyitems(items):

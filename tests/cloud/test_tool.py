@@ -20,11 +20,12 @@ INTERRUPTED = 130
 
 @pytest.fixture(scope="module")
 def openstack(tool):
-    """Run ``openstack`` with the printed file, as a user's shell would."""
+    """Run ``openstack`` with the printed file, as a user's shell would. Return its output."""
     tool.wait_until_up()
 
-    def run(*words):
-        script = f'. {tool.folder}/openrc; exec openstack "$@"'
+    def run(*words, user="demo"):
+        become = f"export OS_USERNAME={user} OS_PROJECT_NAME={user}"
+        script = f'. {tool.folder}/openrc; {become}; exec openstack "$@"'
         done = subprocess.run(
             ["sh", "-c", script, "openstack", *words], check=True, text=True,
             stdout=subprocess.PIPE, timeout=COMMAND_SECONDS,
@@ -78,6 +79,14 @@ def test_member_has_own_servers_and_alarms(openstack):
               "--flavor", "lab", "--nic", "none", "--wait", "mine")  # fmt: skip
     assert "mine" in openstack("server", "list", "-f", "value")
     openstack("alarm", "list")
+
+
+def test_administrators_commands_of_other_pages_work(tool, openstack):
+    steady = openstack("server", "list", "--name", "steady", "-f", "value", "-c", "ID").strip()
+    shown = json.loads(openstack("server", "show", steady, "-f", "json", user="admin"))
+    assert shown["OS-EXT-SRV-ATTR:host"] in {"compute-1", "compute-2"}
+    assert "lab: ready" in openstack("console", "log", "show", steady, user="admin")
+    openstack("server", "reboot", "--hard", "--wait", steady, user="admin")
 
 
 @pytest.mark.timeout(STOP_SECONDS + 900)

@@ -84,6 +84,16 @@ def test_two_migrations_that_come_in_cost_no_cycle(
     assert max(seconds for _, seconds in cycles) < TIMEOUT / 2
 
 
+def test_virsh_domjobinfo_names_the_job_of_a_guest(boot, destination):
+    migrant = boot("instance-leaving")
+    with slow_migration(migrant, destination):
+        done = subprocess.run(
+            ["virsh", "--connect", migrant.hypervisor.uri, "domjobinfo", migrant.name],
+            check=True, capture_output=True, text=True, timeout=SECONDS,
+        )  # fmt: skip
+    assert re.search(r"Operation: +Outgoing migration", done.stdout)
+
+
 @pytest.mark.by_version
 def test_restore_of_a_saved_guest_is_busy_and_costs_the_others_nothing(
     own_hypervisor, make_collector, measured

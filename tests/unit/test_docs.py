@@ -34,6 +34,11 @@ RUN_BY = {
     r"openstack --os-compute-api-version 2.37 server create": (
         "tests/cloud/test_tool.py", '"server", "create"',
     ),
+    r"openstack server show UUID": ("tests/cloud/test_tool.py", '"server", "show"'),
+    r"openstack server reboot --hard UUID": (
+        "tests/cloud/test_tool.py", '"server", "reboot", "--hard"',
+    ),
+    r"openstack console log show UUID": ("tests/cloud/test_tool.py", '"console", "log", "show"'),
     r"tox run --notest -e tempest": ("tools/testrun/fetch.py", '"--notest"'),
     r"tempest init\b": ("tests/lab/cloud/tempest.py", '"init", WORKSPACE'),
     r"tempest run --workspace my-cloud --regex memballoon_tempest_plugin": (
@@ -84,6 +89,7 @@ RUN_BY = {
     r"virsh dommemstat$": ("tests/e2e/test_meters.py", '"dommemstat"'),
     r"virsh dommemstat DOMAIN --period 0": ("tests/qemu/test_guests.py", '"--period", "0"'),
     r"virsh domstats --balloon": ("bench/contestants.py", "domstats --balloon"),
+    r"virsh domjobinfo": ("tests/qemu/test_jobs.py", '"domjobinfo"'),
     r"virsh domcontrol": ("tests/e2e/test_command.py", "virsh domcontrol"),
     r"\.tox/docs/bin/reno new NAME": ("doc/requirements.txt", "reno"),
 }  # fmt: skip
