@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """./tools/cloud and the commands of its documentation page, from the start to Ctrl-C."""
 
+import ipaddress
 import json
 import pathlib
+import re
+import ssl
 import subprocess
 import urllib.request
 import xml.etree.ElementTree as ET
 
+import psutil
 import pytest
 
 from tests.cloud.tool import STOP_SECONDS
+from tests.lab.hypervisor import processes_of
 from tests.lab.waiting import wait_long_for
 
 DASHBOARD = pathlib.Path(__file__).parents[2] / "etc/grafana/guest-memory.json"
@@ -78,7 +83,36 @@ def test_member_has_own_servers_and_alarms(openstack):
     openstack("--os-compute-api-version", "2.37", "server", "create", "--image", "lab",
               "--flavor", "lab", "--nic", "none", "--wait", "mine")  # fmt: skip
     assert "mine" in openstack("server", "list", "-f", "value")
+    openstack("server", "delete", "--wait", "mine")
+    assert "mine" not in openstack("server", "list", "-f", "value")
     openstack("alarm", "list")
+
+
+def test_everything_listens_on_loopback_addresses_only(tool, openstack):
+    pids = processes_of(tool.folder)
+    listening = [
+        one.laddr
+        for one in psutil.net_connections("inet")
+        if one.status == psutil.CONN_LISTEN and one.pid in pids
+    ]
+    assert listening
+    assert [a for a in listening if not ipaddress.ip_address(a.ip).is_loopback] == []
+
+
+def test_addresses_of_prometheus_and_exporters_answer(tool, openstack):
+    authority = tool.printed(r"authority is (\S+)")[1]
+    trusted = ssl.create_default_context(cafile=authority)
+    addresses = re.findall(r"https?://\S+/(?:metrics|query\S+)", tool.log.read_text())
+    assert len(addresses) == 3
+
+    def page(address):
+        context = trusted if address.startswith("https") else None
+        with urllib.request.urlopen(address, timeout=COMMAND_SECONDS, context=context) as answer:
+            return answer.read().decode()
+
+    for one in addresses:
+        # The exporter removes each metric for a moment in every cycle.
+        wait_long_for(lambda one=one: "memory_usage" in page(one), MEASURE_SECONDS, one)
 
 
 def test_administrators_commands_of_other_pages_work(tool, openstack):
@@ -92,7 +126,18 @@ def test_administrators_commands_of_other_pages_work(tool, openstack):
 @pytest.mark.timeout(STOP_SECONDS + 900)
 def test_ctrl_c_leaves_nothing_running(tool, openstack):
     folder = tool.folder
+    processes = tool.processes()
     assert folder.exists()
+    assert processes != []
     assert tool.interrupt() == INTERRUPTED
     assert not folder.exists()
+    assert processes_of(folder) == []
+    assert [one for one in processes if runs(one)] == []
     assert "Stopped; nothing is left running." in tool.log.read_text()
+
+
+def runs(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

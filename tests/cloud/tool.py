@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 
+import psutil
+
 from tests.lab.waiting import wait_long_for
 
 TREE = pathlib.Path(__file__).parents[2]
@@ -43,6 +45,10 @@ class Tool:
     def folder(self):
         """The cloud's folder."""
         return pathlib.Path(self.printed(r"\. (\S+)/openrc")[1])
+
+    def processes(self):
+        """Return all processes that the command has started and that still belong to it."""
+        return psutil.Process(self._process.pid).children(recursive=True)
 
     def interrupt(self):
         """Press Ctrl-C, and return the command's exit status."""

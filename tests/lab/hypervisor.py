@@ -223,7 +223,14 @@ def _lock(folder: pathlib.Path) -> "contextlib.closing[object]":
 def _take_down(folder: pathlib.Path) -> None:
     """Kill all processes of the folder, libvirtd first, and remove it."""
     deadline = time.monotonic() + START_SECONDS
-    while pids := _pids_in(folder):
+    leaders: set[int] = set()
+    while True:
+        marked = processes_of(folder)
+        leaders |= set(marked)
+        # A service's worker that changes its title loses the marks. It keeps the session.
+        pids = [*marked, *(pid for pid in _all_pids() if _session(pid) in leaders)]
+        if not pids:
+            break
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -233,7 +240,8 @@ def _take_down(folder: pathlib.Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pids_in(folder: pathlib.Path) -> list[int]:
+def processes_of(folder: pathlib.Path) -> list[int]:
+    """Return the processes with the folder on their command line or in their environment."""
     mark = str(folder).encode()
     return [pid for pid in _all_pids() if pid != os.getpid() and mark in _marks(pid)]
 
@@ -249,3 +257,13 @@ def _marks(pid: int) -> bytes:
         with contextlib.suppress(OSError):
             found += pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
     return found
+
+
+def _session(pid: int) -> int | None:
+    """Return the session's leader. None for a process that has ended, and for our own session."""
+    with contextlib.suppress(OSError):
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        state, _, _, session = stat.rpartition(")")[2].split()[:4]
+        if state != "Z" and int(session) != os.getsid(0):
+            return int(session)
+    return None

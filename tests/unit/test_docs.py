@@ -34,6 +34,7 @@ RUN_BY = {
     r"openstack --os-compute-api-version 2.37 server create": (
         "tests/cloud/test_tool.py", '"server", "create"',
     ),
+    r"openstack server delete mine": ("tests/cloud/test_tool.py", '"server", "delete"'),
     r"openstack server show UUID": ("tests/cloud/test_tool.py", '"server", "show"'),
     r"openstack server reboot --hard UUID": (
         "tests/cloud/test_tool.py", '"server", "reboot", "--hard"',
@@ -79,7 +80,7 @@ RUN_BY = {
     r"ceilometer-polling --polling-namespaces compute": ("tests/lab/agent.py", "--polling-names"),
     r"oslo-config-generator ": ("tests/libvirt/test_pollsters.py", "oslo_config.generator"),
     r"promtool check config": ("tests/chain/test_rules.py", '"check", "config"'),
-    r"INSTANCE=uuid .* sh etc/aodh/instance-memory.sh": (
+    r"(?:INSTANCE=\w+ WEBHOOK=|sh etc/aodh/instance-memory.sh)": (
         "tests/chain/test_alarms.py", "instance-memory.sh",
     ),
     r"pip wheel --no-deps \.": ("tests/install/test_install.py", '"wheel"'),

@@ -23,8 +23,8 @@ Everything is up. 'climber' takes {step} MiB every {interval} s, frees all of it
 'steady' does nothing. All times are shorter than in the shipped files: a minute is {interval} s.
 
 Dashboard    {dashboard} (drawn from Prometheus)
-Prometheus   {prometheus}/graph?g0.expr=guest%3Amemory_usage%3Amib&g0.tab=0&g0.range_input=10m
-  its alerts {prometheus}/alerts
+Prometheus   {prometheus}/api/v1/query?query=guest:memory_usage:mib
+  its alerts {prometheus}/api/v1/alerts
 Exporter     {exporter}
 Gnocchi      gnocchi --os-auth-type gnocchi-basic --user admin --endpoint {gnocchi} \\
                  measures show --resource-id {climber} --granularity {interval} memory.util

@@ -22,7 +22,7 @@ const VARIABLES = { "${hostlabel}": "host", $host: ".*", $project: ".*", $instan
 
 const UNITS = {
   mbytes: (v) => (Math.abs(v) < 1024 ? `${v.toFixed(1)} MiB` : `${(v / 1024).toFixed(2)} GiB`),
-  percentunit: (v) => `${(100 * v).toFixed(0)} %`,
+  percentunit: (v) => `${(100 * v).toFixed(v < 0.1 ? 1 : 0)} %`,
   cps: (v) => `${v.toFixed(1)} c/s`,
   MiBs: (v) => `${v.toFixed(2)} MiB/s`,
   s: (v) => `${v.toFixed(0)} s`,

@@ -35,7 +35,9 @@ class RabbitMQ(Service):
                 "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
                 "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
                 "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                    "+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}"
+                ),
             },
             ready=lambda: listens(port),
         )

@@ -9,6 +9,7 @@ import time
 from tests.lab.chain.picture import Picture
 from tests.lab.cloud.ceilometer import INTERVAL
 from tests.lab.cloud.cloud import Cloud
+from tests.lab.cloud.host import Host
 from tests.lab.cloud.requirements import missing
 from tests.lab.cloud.server import Server
 from tests.lab.demo import interruptible
@@ -19,8 +20,8 @@ STEPS = 4
 OPENRC = "openrc"
 
 WHERE = """
-Everything is up. 'climber' takes {step} MiB every {interval} s, frees all of it and starts again.
-'steady' does nothing. Each server is on its own compute host.
+Everything is up. Each server is on its own compute host. 'steady' does nothing. 'climber' takes
+{step} MiB every {interval} s until it has {most} MiB, waits, frees all of it and starts again.
 
 In another terminal:
     . {openrc}
@@ -31,14 +32,17 @@ In another terminal:
     INSTANCE={climber} WEBHOOK=http://127.0.0.1:8080/ \\
         THRESHOLD=60 GRANULARITY={interval} \\
         sh etc/aodh/instance-memory.sh
-    ceilometer-memballoon --config-file {config} guest list
+
+For the guests of one host, as its operator:
+{guest_lists}
 
 Gnocchi      {gnocchi}
 Dashboard    {dashboard} (drawn from Prometheus)
-Prometheus   {prometheus}/graph?g0.expr=ceilometer_memory_usage&g0.tab=0&g0.range_input=10m
+Prometheus   {prometheus}/api/v1/query?query=guest:memory_usage:mib
 Exporters    {exporters}
-Logs         {folder}
-Ctrl-C stops everything.
+             Their certificate authority is {authority}
+Logs         {folder}, in the folder of each service
+Ctrl-C stops everything. The lines below are each server's memory.usage.
 """
 
 
@@ -96,15 +100,20 @@ def _addresses(cloud: Cloud, picture: Picture, climber: Server) -> str:
     openrc = cloud.folder / OPENRC
     lines = [f"export {name}={value}" for name, value in cloud.site.environment().items()]
     openrc.write_text("\n".join([*lines, f"export PATH={sys.prefix}/bin:$PATH", ""]))
-    agent = climber.host.agent
-    assert agent is not None
+    hosts = cloud.hosts.values()
     return WHERE.format(
-        step=STEP_MIB, interval=INTERVAL, openrc=openrc, climber=climber.id,
-        config=agent.config, gnocchi=cloud.site.url("gnocchi"), dashboard=picture.url,
+        step=STEP_MIB, most=STEPS * STEP_MIB, interval=INTERVAL, openrc=openrc,
+        climber=climber.id, guest_lists="\n".join(_guest_list(host) for host in hosts),
+        gnocchi=cloud.site.url("gnocchi"), dashboard=picture.url,
         prometheus=cloud.prometheus.url,
-        exporters=" ".join(f"https://127.0.0.1:{host.port}/" for host in cloud.hosts.values()),
-        folder=cloud.folder,
+        exporters=" ".join(f"https://127.0.0.1:{host.port}/metrics" for host in hosts),
+        authority=cloud.site.certificates.authority, folder=cloud.folder,
     )  # fmt: skip
+
+
+def _guest_list(host: Host) -> str:
+    assert host.agent is not None
+    return f"    ceilometer-memballoon --config-file {host.agent.config} guest list"
 
 
 if __name__ == "__main__":
