@@ -87,12 +87,3 @@ def test_file_with_the_one_option_gives_the_agent_novas_period(cloud, boot, pack
         wait_for_usage(server)
     finally:
         host.start_agent()
-
-
-def test_file_without_the_option_gives_an_empty_section(tmp_path):
-    path = tmp_path / "nova.conf"
-    path.write_text("[DEFAULT]\nlog_dir = /var/log/nova\n")
-    done = subprocess.run(
-        ["sh", ONE_OPTION, path], check=True, capture_output=True, text=True, timeout=30
-    )
-    assert done.stdout.split() == ["[libvirt]"]

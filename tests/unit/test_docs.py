@@ -28,6 +28,7 @@ RUN_BY = {
     r"\./tools/demo": ("tests/e2e/test_demo.py", "tests.lab.demo"),
     r"\./tools/fetch": ("tools/test", "tools.testrun"),
     r"\./tools/cloud": ("tests/cloud/tool.py", "tests.lab.cloud"),
+    r"sh etc/ceilometer/nova-period.sh": ("tests/unit/test_nova_period.py", "nova-period.sh"),
     r"openstack metric measures show": ("tests/cloud/test_tool.py", '"metric", "measures", "show"'),
     r"openstack server list": ("tests/cloud/test_tool.py", '"server", "list"'),
     r"openstack alarm list": ("tests/cloud/test_tool.py", '"alarm", "list"'),
