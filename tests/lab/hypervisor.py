@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private, unprivileged libvirtd with its own folder.
 
-Every process of a lab has the lab's folder on its command line or in its environment. The owner
-of a lab holds a lock in that folder. If the lock is free, an interrupted run left the lab, and
-``sweep`` removes it.
+Every process of a lab has the lab's folder on its command line or in its environment, or it is in
+the session of one that has. The owner of a lab holds a lock in that folder. If the lock is free, an
+interrupted run left the lab, and ``sweep`` removes it.
 """
 
 import contextlib
