@@ -17,7 +17,7 @@ const step = Math.max(1, Math.round(seconds / 200));
 const COLUMN = 54, ROW = 32, GAP = 4, HEAD = 22, LEGEND = 400;
 const COLOURS = ["#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0"];
 // The places of a table's columns.
-const PLACES = [8, 70, 205, 395, 488, 550];
+const PLACES = [8, 62, 190, 392, 490, 556];
 const VARIABLES = { "${hostlabel}": "host", $host: ".*", $project: ".*", $instance: ".*", $top: "20", $__range: `${seconds}s` };
 
 const UNITS = {
@@ -140,7 +140,7 @@ const KINDS = {
       merged.set(one.labels.resource, row);
     }
     const { indexByName, renameByName } = panel.transformations.find((t) => t.id === "organize").options;
-    const small = 'font-size="9.5"';
+    const small = 'font-size="8.5"';
     const cells = Object.entries(indexByName).map(([name, place]) => [
       text(PLACES[place], HEAD + 16, renameByName[name], `${small} font-weight="bold"`),
       ...[...merged.values()].map((row, line) => row[name] === undefined ? ""
