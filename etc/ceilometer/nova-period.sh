@@ -10,5 +10,9 @@
 # itself. It would use Nova's log_dir, may not write there, and would end.
 set -eu
 : "${1:?the paths of the configuration files of nova-compute}"
-found=$(sed -s -n '/^\[libvirt\]/,/^\[/s/^mem_stats_period_seconds *[=:]/&/p' "$@")
+found=$(awk '
+    FNR == 1 { inside = 0 }
+    /^\[/ { inside = /^\[libvirt\]/ }
+    inside && /^mem_stats_period_seconds[ \t]*[=:]/
+' "$@")
 printf '[libvirt]\n%s\n' "$found"
