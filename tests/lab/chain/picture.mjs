@@ -16,7 +16,7 @@ const start = end - Number(seconds);
 const step = Math.max(1, Math.round(seconds / 200));
 const COLUMN = 54, ROW = 32, GAP = 4, HEAD = 22, LEGEND = 400;
 const COLOURS = ["#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0"];
-// The places of a table's columns.
+// Where a table's columns begin, in px from the panel's left side.
 const PLACES = [8, 62, 190, 392, 490, 556];
 const VARIABLES = { "${hostlabel}": "host", $host: ".*", $project: ".*", $instance: ".*", $top: "20", $__range: `${seconds}s` };
 

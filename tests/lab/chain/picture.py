@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A web page with the picture of the Grafana dashboard, drawn from a live Prometheus."""
 
+import contextlib
 import http.server
 import pathlib
 import shutil
@@ -44,6 +45,11 @@ class Picture:
 
         class Page(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                # A browser may leave while the picture is drawn.
+                with contextlib.suppress(ConnectionError):
+                    self._answer()
+
+            def _answer(self) -> None:
                 try:
                     with one_at_a_time:
                         svg = _draw(folder, prometheus)
